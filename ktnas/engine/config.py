@@ -1,0 +1,85 @@
+"""Everything a search is told, as plain dataclasses."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class VariationConfig:
+    """How offspring are bred from the parents.
+
+    Attributes:
+        offspring: children per generation.
+        tournament: contestants of one parent selection; the best of them breeds.
+        crossover: probability that a child has two parents.
+        mutation: probability that a child is mutated.
+        mutation_rate: probability of changing each variable of a mutated child; None is 1 / V.
+    """
+
+    offspring: int = 10
+    tournament: int = 5
+    crossover: float = 0.5
+    mutation: float = 1.0
+    mutation_rate: float | None = None
+
+
+@dataclass
+class LimitsConfig:
+    """Upper limits an architecture must keep to be on a front; None is no limit. Latency in ms, per device."""
+
+    error: float | None = None
+    latency: float | None = None
+    params: float | None = None
+    flops: float | None = None
+    energy: float | None = None
+
+
+@dataclass
+class SearchConfig:
+    """One search. The names are those of the command line.
+
+    Attributes:
+        benchmark: configuration of the benchmark, ``conf/benchmark/<name>.yaml``.
+        space: replaces the benchmark's space: a name or the path of a YAML file.
+        source: tasks searched first, or the run directory of a finished search; None is the benchmark's default.
+        target: tasks to search; None is the benchmark's default.
+        device: name or names of devices; None is the benchmark's default.
+        objectives: what is minimised, of error, latency, params, flops, energy.
+        algorithm: name of the composition, for people; its parts are the fields below.
+        budget: evaluations of each target task, first population included.
+        source_budget: evaluations of each source task that is searched first.
+        seed: of all randomness.
+        limits: constraints.
+        until: stop a target task once its error is at most this; maps task to error.
+        population: parents kept per task.
+        initial: random architectures a task starts from.
+        batch: evaluations per task and generation asked at once when a screen chooses.
+        variation: breeding.
+        transfer: plug-in and parameters, as are encoding, surrogate, screen and survival.
+        workers: processes that evaluate; does not change the rows.
+        timeout: seconds an evaluation may take; None is no limit.
+    """
+
+    benchmark: dict[str, Any] = field(default_factory=dict)
+    space: str | None = None
+    source: Any = None
+    target: Any = None
+    device: Any = None
+    objectives: list[str] = field(default_factory=lambda: ["error", "latency"])
+    algorithm: str = "ktnas"
+    budget: int = 100
+    source_budget: int = 100
+    seed: int = 0
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    until: dict[str, float] = field(default_factory=dict)
+    population: int = 10
+    initial: int = 10
+    batch: int = 1
+    variation: VariationConfig = field(default_factory=VariationConfig)
+    transfer: dict[str, Any] = field(default_factory=lambda: {"name": "none"})
+    encoding: dict[str, Any] = field(default_factory=lambda: {"name": "onehot"})
+    surrogate: dict[str, Any] = field(default_factory=lambda: {"name": "none"})
+    screen: dict[str, Any] = field(default_factory=lambda: {"name": "none"})
+    survival: dict[str, Any] = field(default_factory=lambda: {"name": "elitist"})
+    workers: int = 1
+    timeout: float | None = None

@@ -1,0 +1,83 @@
+"""Plug-ins by kind and name, and how one is built from its configuration.
+
+A plug-in is a dataclass whose fields are the parameters a user may set. A new one is its module, its
+``conf/<kind>/<name>.yaml`` and its line here (or a call of ``register`` from the user's own code).
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from importlib import import_module
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ktnas.errors import UserError, unknown
+
+PLUGINS: dict[str, dict[str, str | type]] = {
+    "family": {
+        "edge_cell": "ktnas.space.edge_cell:EdgeCell",
+        "node_cell": "ktnas.space.node_cell:NodeCell",
+    },
+    "encoding": {
+        "onehot": "ktnas.encoding.onehot:OneHot",
+        "cell": "ktnas.encoding.cell:CellFeatures",
+        "arch2vec": "ktnas.encoding.arch2vec:Arch2Vec",
+    },
+    "transfer": {
+        "none": "ktnas.transfer.simple:NoTransfer",
+        "random": "ktnas.transfer.simple:RandomTransfer",
+        "elite": "ktnas.transfer.simple:EliteTransfer",
+        "adaptive": "ktnas.transfer.adaptive:AdaptiveTransfer",
+        "rank": "ktnas.transfer.rank:TransferRank",
+    },
+    "surrogate": {
+        "multitask_gp": "ktnas.surrogate.multitask_gp:MultiTaskGP",
+    },
+    "screen": {
+        "none": "ktnas.engine.screen:NoScreen",
+        "surrogate": "ktnas.engine.surrogate_screen:SurrogateScreen",
+    },
+    "survival": {
+        "age": "ktnas.engine.survival:AgeSurvival",
+        "elitist": "ktnas.engine.survival:ElitistSurvival",
+        "nsga2": "ktnas.engine.survival:NSGA2Survival",
+    },
+}
+
+
+def register(kind: str, name: str, plugin: type) -> None:
+    """Add a plug-in of one's own, a dataclass, under ``name``."""
+    if kind not in PLUGINS:
+        raise unknown("kind of plug-in", kind, PLUGINS)
+    PLUGINS[kind][name] = plugin
+
+
+def resolve(kind: str, name: str) -> type:
+    """Class of the plug-in ``name``, imported on first use."""
+    if name not in PLUGINS[kind]:
+        raise unknown(kind, name, PLUGINS[kind])
+    plugin = PLUGINS[kind][name]
+    if isinstance(plugin, type):
+        return plugin
+    module, _, attribute = plugin.partition(":")
+    found: type = getattr(import_module(module), attribute)
+    return found
+
+
+def build(kind: str, config: Mapping[str, Any]) -> Any:
+    """Instance of the plug-in ``config["name"]`` with the other keys of ``config`` as its parameters."""
+    name = str(config.get("name", "none"))
+    plugin = resolve(kind, name)
+    parameters = {key: value for key, value in config.items() if key != "name"}
+    known = [field.name for field in fields(plugin) if field.init]
+    for key in parameters:
+        if key not in known:
+            raise unknown(f"parameter of {kind} '{name}'", key, known)
+    schema = OmegaConf.structured(plugin)
+    for key, value in parameters.items():
+        try:
+            schema[key] = value
+        except OmegaConfBaseException as problem:
+            raise UserError(f"{kind}.{key}={value!r}: {str(problem).splitlines()[0]} ({kind} '{name}').") from None
+    return OmegaConf.to_object(schema)
