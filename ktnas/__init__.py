@@ -1,3 +1,17 @@
 """ktnas: evolutionary, multi-task, hardware-aware neural architecture search."""
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ktnas.api import search
+
 __version__ = "0.1.0"
+__all__ = ["search"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "search":
+        from ktnas.api import search
+
+        return search
+    raise AttributeError(f"module 'ktnas' has no attribute '{name}'")

@@ -5,7 +5,7 @@ A plug-in is a dataclass whose fields are the parameters a user may set. A new o
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import field, fields, make_dataclass
 from importlib import import_module
 from typing import Any
 
@@ -70,14 +70,21 @@ def build(kind: str, config: Mapping[str, Any]) -> Any:
     name = str(config.get("name", "none"))
     plugin = resolve(kind, name)
     parameters = {key: value for key, value in config.items() if key != "name"}
-    known = [field.name for field in fields(plugin) if field.init]
+    settable = [item for item in fields(plugin) if item.init]
     for key in parameters:
-        if key not in known:
-            raise unknown(f"parameter of {kind} '{name}'", key, known)
-    schema = OmegaConf.structured(plugin)
+        if key not in {item.name for item in settable}:
+            raise unknown(f"parameter of {kind} '{name}':", key, [item.name for item in settable])
+    schema = OmegaConf.structured(
+        make_dataclass(
+            plugin.__name__,
+            [(item.name, item.type, field(default=item.default)) for item in settable],
+        )
+    )
     for key, value in parameters.items():
         try:
             schema[key] = value
         except OmegaConfBaseException as problem:
-            raise UserError(f"{kind}.{key}={value!r}: {str(problem).splitlines()[0]} ({kind} '{name}').") from None
-    return OmegaConf.to_object(schema)
+            raise UserError(
+                f"{kind}.{key}={value!r}: {str(problem).splitlines()[0]} ({kind} '{name}')."
+            ) from None
+    return plugin(**{str(key): value for key, value in schema.items()})

@@ -1,6 +1,8 @@
 """Everything a search is told, as plain dataclasses."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -83,3 +85,19 @@ class SearchConfig:
     survival: dict[str, Any] = field(default_factory=lambda: {"name": "elitist"})
     workers: int = 1
     timeout: float | None = None
+
+
+def plain_config(config: SearchConfig) -> dict[str, Any]:
+    """Configuration in the types of YAML and JSON; functions by their ``module:name``."""
+    plain: dict[str, Any] = _plain(asdict(config))
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, Path):
+        return str(value)
+    return f"{value.__module__}:{value.__qualname__}" if callable(value) else value

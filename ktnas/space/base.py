@@ -1,57 +1,93 @@
 """What every search space offers: variables, sampling, variation, text, graphs, keys. All on batches."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import ClassVar
 
 import networkx as nx
 import numpy as np
 
 from ktnas.arrays import BoolArray, IntArray, KeyArray, Rng, check_genotypes
+from ktnas.errors import UserError, unknown
+from ktnas.space.architecture import Architecture
 from ktnas.space.graph import GraphBatch, canonical_keys, hash_rows, prune
+from ktnas.space.text import TextError, TextForm, quote
 
 ENUMERATION_LIMIT = 2_000_000
+DRAWS = 1000
+BLOCK = 16_384
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
 class SearchSpace(ABC):
     """Categorical variables that form a graph, are written as text and become a network.
 
-    A genotype is an integer vector (V,) whose v-th entry lies in ``[0, n_choices[v])``; a batch is (N, V) int64.
+    A genotype is an integer vector (V,), its v-th entry in ``[0, n_choices[v])``; a batch is (N, V) int64.
+    The fields are the keys of ``spaces/<name>.yaml``, beside ``family``.
 
     Attributes:
-        name: the space's name, as in ``spaces/<name>.yaml``.
-        n_choices: (V,) int64, the number of choices of each variable.
+        family: name of the family, as in the registry.
+        name: the space's name.
+        description: one line on what it is.
+        paper: where it was published.
         operations: names of the operations, in index order.
+        text: template of the official text, with a ``{variable}`` for each variable.
+        symbols: what the operations are written as in a text; empty where it is their names.
         zero: operation that passes nothing on, or None.
         identity: operation that passes its input on unchanged, or None.
-        distinct: ``genotype`` where every genotype is an architecture of its own (isomorphic ones were trained
-            apart), ``canonical`` where genotypes with equal canonical keys are one architecture.
+        distinct: ``genotype`` where every genotype is an architecture of its own (isomorphic ones were
+            trained apart), ``canonical`` where genotypes with equal canonical keys are one architecture.
+        allow_empty: whether a genotype whose pruned graph has no operation left is an architecture.
     """
 
+    family: ClassVar[str]
+
     name: str
-    n_choices: IntArray
+    description: str
+    paper: str
     operations: tuple[str, ...]
-    zero: str | None
-    identity: str | None
-    distinct: str
+    text: str
+    symbols: tuple[str, ...] = ()
+    zero: str | None = None
+    identity: str | None = None
+    distinct: str = "genotype"
+    allow_empty: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "operations", tuple(self.operations))
+        object.__setattr__(self, "symbols", tuple(self.symbols) or self.operations)
+        if not self.operations or len(set(self.operations)) < len(self.operations):
+            raise UserError(f"operations: {list(self.operations)} must be one or more different names.")
+        if len(set(self.symbols)) != len(self.operations):
+            raise UserError(f"symbols: {list(self.symbols)} must be {len(self.operations)} different texts.")
+        for key, operation in (("zero", self.zero), ("identity", self.identity)):
+            if operation is not None and operation not in self.operations:
+                raise unknown(f"operation of {key}:", operation, self.operations)
+        if not self.allow_empty and set(self.operations) <= {self.zero, self.identity}:
+            raise UserError("operations: with allow_empty false one must be neither zero nor identity.")
+        if self.distinct not in ("genotype", "canonical"):
+            raise unknown("value of distinct:", self.distinct, ("genotype", "canonical"))
+        self._form  # noqa: B018 - the template is checked when the space is made
+
+    @property
+    @abstractmethod
+    def variables(self) -> dict[str, tuple[str, ...]]:
+        """Name of each variable and what its values are written as, in index order."""
 
     @abstractmethod
-    def graphs(self, genotypes: IntArray) -> GraphBatch:
-        """Graphs as written, operations on nodes, node 0 the input and the last node the output."""
+    def _graphs(self, genotypes: IntArray) -> GraphBatch:
+        """Graphs of checked genotypes (N, V) with values in range."""
 
-    @abstractmethod
-    def format(self, genotypes: IntArray) -> list[str]:
-        """Official text of each genotype."""
+    @cached_property
+    def _form(self) -> TextForm:
+        return TextForm(self.name, self.text, self.variables)
 
-    @abstractmethod
-    def parse(self, texts: Sequence[str]) -> IntArray:
-        """Genotypes of official texts; ``ValueError`` names the first bad text and what was expected."""
-
-    def valid(self, genotypes: IntArray) -> BoolArray:
-        """Mask (N,) of the genotypes that are architectures of this space."""
-        genotypes = check_genotypes(genotypes, self.n_variables)
-        return np.asarray(((genotypes >= 0) & (genotypes < self.n_choices)).all(axis=1), dtype=np.bool_)
+    @cached_property
+    def n_choices(self) -> IntArray:
+        """Number of choices of each variable, (V,) int64."""
+        return np.array([len(values) for values in self.variables.values()], dtype=np.int64)
 
     @property
     def n_variables(self) -> int:
@@ -63,32 +99,214 @@ class SearchSpace(ABC):
         """Number of genotypes (valid or not), as an exact Python integer."""
         return int(np.prod(self.n_choices.astype(object)))
 
+    @property
+    def n_architectures(self) -> int | None:
+        """Number of distinct architectures, None in a space too large to count them."""
+        if self.distinct == "genotype" and self.allow_empty:
+            return self.size
+        return len(self.architectures()) if self.size <= ENUMERATION_LIMIT else None
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """Operations of the graphs' nodes: ``("input", "output", *operations)``."""
+        return ("input", "output", *self.operations)
+
+    def graphs(self, genotypes: IntArray) -> GraphBatch:
+        """Graphs as written, operations on nodes, node 0 the input and the last node the output.
+
+        Raises:
+            ValueError: genotypes of another shape or with a value out of range.
+        """
+        return self._graphs(self._in_range(genotypes))
+
     def pruned(self, genotypes: IntArray) -> GraphBatch:
         """Graphs with zero operations gone, identities contracted and dead ends dropped."""
         return prune(self.graphs(genotypes), self.zero, self.identity)
 
     def keys(self, genotypes: IntArray) -> KeyArray:
         """Canonical keys (N,) uint64: equal for genotypes whose pruned graphs are isomorphic."""
-        return canonical_keys(self.pruned(genotypes))
+        return np.concatenate([canonical_keys(self.pruned(block)) for block in _blocks(genotypes)])
 
     def identities(self, genotypes: IntArray) -> KeyArray:
         """Keys (N,) uint64 by which an architecture is the same one, following ``distinct``."""
+        return self.keys(genotypes) if self.distinct == "canonical" else hash_rows(self._in_range(genotypes))
+
+    def valid(self, genotypes: IntArray) -> BoolArray:
+        """Mask (N,) of the genotypes that are architectures of this space."""
         genotypes = check_genotypes(genotypes, self.n_variables)
-        return self.keys(genotypes) if self.distinct == "canonical" else hash_rows(genotypes)
+        mask = np.asarray(((genotypes >= 0) & (genotypes < self.n_choices)).all(axis=1), dtype=np.bool_)
+        if not self.allow_empty:
+            blocks = _blocks(genotypes[mask])
+            mask[mask] = np.concatenate([(self.pruned(block).operations > 1).any(axis=1) for block in blocks])
+        return mask
+
+    def format(self, genotypes: IntArray) -> list[str]:
+        """Official text of each genotype."""
+        return self._form.format(self._in_range(genotypes))
+
+    def parse(self, texts: Sequence[str]) -> IntArray:
+        """Genotypes (N, V) of official texts, as written (not of their representatives).
+
+        Raises:
+            TextError: the first bad text, with its ``position`` and the form that was expected.
+        """
+        genotypes = self._form.parse(texts)
+        for position in np.flatnonzero(~self.valid(genotypes))[:1].tolist():
+            raise TextError(f"{quote(texts[position])} has no operation left in {self.name}.", position)
+        return genotypes
+
+    @property
+    def example(self) -> str:
+        """A text of the official form, showing many values."""
+        return self._form.example
+
+    def architecture(self, text: str) -> Architecture:
+        """The architecture of one official text."""
+        return Architecture(self, self.parse([text])[0])
 
     def sample(self, n: int, rng: Rng) -> IntArray:
-        """Draw ``n`` valid genotypes (n, V), uniform over valid genotypes, duplicates possible."""
-        genotypes = rng.integers(self.n_choices, size=(n, self.n_variables))
-        return self._redraw_invalid(genotypes, lambda rows: rng.integers(self.n_choices, size=(len(rows), self.n_variables)))
+        """Draw ``n`` representatives (n, V), duplicates possible.
+
+        Uniform over distinct architectures; in a space too large to enumerate, over valid genotypes.
+        """
+        if self._table is not None:
+            return self._decode(rng.choice(self._distinct_codes, size=n))
+
+        def draw(rows: IntArray) -> IntArray:
+            return rng.integers(self.n_choices, size=(len(rows), self.n_variables))
+
+        empty = np.zeros((n, self.n_variables), dtype=np.int64)
+        return self._redraw(empty, draw)
 
     def mutate(self, genotypes: IntArray, rng: Rng, rate: float | None = None) -> IntArray:
-        """Change each variable with probability ``rate`` (default 1/V), at least one per row; results are valid."""
+        """Change each variable with probability ``rate`` (default 1/V), at least one per row.
+
+        The results (N, V) are representatives of architectures other than the row's own; a row for which 1000
+        draws find none gives its own.
+        """
+        genotypes = self._in_range(genotypes)
+        free = np.flatnonzero(self.n_choices > 1)
+        if not len(free):
+            return genotypes.copy()
+        probability = 1 / len(free) if rate is None else rate
+
+        def change(rows: IntArray) -> IntArray:
+            changed = rng.random(rows.shape) < probability
+            changed[np.arange(len(rows)), rng.choice(free, size=len(rows))] |= ~changed[:, free].any(axis=1)
+            shift = rng.integers(1, np.maximum(self.n_choices, 2), size=rows.shape)
+            return (rows + changed * shift) % self.n_choices
+
+        return self.representative(self._redraw(genotypes, change, differ=self.distinct == "canonical"))
 
     def crossover(self, first: IntArray, second: IntArray, rng: Rng) -> IntArray:
-        """Uniform crossover of row pairs, (N, V); an invalid child is replaced by its first parent."""
+        """Cross row pairs uniformly, (N, V) representatives; an invalid child becomes its first parent."""
+        first, second = self._in_range(first), self._in_range(second)
+        if len(first) != len(second):
+            raise ValueError(f"crossover needs pairs of rows, got {len(first)} and {len(second)}")
+        children = np.where(rng.random(first.shape) < 0.5, first, second)
+        return self.representative(np.where(self.valid(children)[:, None], children, first))
 
     def neighbours(self, genotype: IntArray) -> IntArray:
-        """All valid genotypes that differ from ``genotype`` (V,) in exactly one variable, (M, V)."""
+        """Representatives (M, V) of the architectures one changed variable away from ``genotype`` (V,)."""
+        origin = self._in_range(np.asarray(genotype)[None])
+        variables = np.repeat(np.arange(self.n_variables), self.n_choices - 1)
+        shifts = np.concatenate([np.arange(1, n) for n in self.n_choices])
+        rows = np.repeat(origin, len(variables), axis=0)
+        rows[np.arange(len(rows)), variables] += shifts
+        rows %= self.n_choices
+        rows = rows[self.valid(rows)]
+        if self.distinct == "canonical":
+            rows = np.unique(
+                self.representative(rows[self.identities(rows) != self.identities(origin)]), axis=0
+            )
+        return rows
 
     def enumerate(self) -> IntArray:
         """Every valid genotype (N, V) in lexicographic order; ``ValueError`` beyond ``ENUMERATION_LIMIT``."""
+        if self.size > ENUMERATION_LIMIT:
+            raise ValueError(
+                f"{self.name} has {self.size} genotypes, too many to enumerate ({ENUMERATION_LIMIT})"
+            )
+        rows = self._decode(np.arange(self.size))
+        return rows[self.valid(rows)]
+
+    def architectures(self) -> IntArray:
+        """Representatives (N, V) of all architectures, ordered; ``ValueError`` as for ``enumerate``."""
+        return self.enumerate() if self._table is None else self._decode(self._distinct_codes)
+
+    def representative(self, genotypes: IntArray) -> IntArray:
+        """Map each genotype (N, V) to the one that stands for its architecture.
+
+        It is the lexicographically smallest valid genotype of the same canonical key, so that an architecture
+        has one text; the genotype itself where ``distinct`` is ``genotype``. A look-up in a table of the
+        whole space, made on first use in about 3 s and 8 MB per million genotypes. The genotype itself, too,
+        where it is invalid and in a space beyond ``ENUMERATION_LIMIT``, which has no such table: there one
+        architecture can have several texts, and ``identities`` knows them as one.
+        """
+        genotypes = self._in_range(genotypes)
+        if self._table is None:
+            return genotypes
+        codes = self._table[self._encode(genotypes)]
+        return np.where(codes[:, None] >= 0, self._decode(codes), genotypes)
+
+    def to_networkx(self, genotype: IntArray, pruned: bool = False) -> nx.MultiDiGraph:
+        """Multigraph of one genotype (V,), with the node attribute ``operation``."""
+        genotypes = np.asarray(genotype)[None]
+        batch = self.pruned(genotypes) if pruned else self.graphs(genotypes)
+        graph = nx.MultiDiGraph()
+        for node in np.flatnonzero(batch.operations[0] >= 0).tolist():
+            graph.add_node(node, operation=batch.vocabulary[batch.operations[0, node]])
+        for source, target in np.argwhere(batch.adjacency[0]).tolist():
+            graph.add_edges_from([(source, target)] * int(batch.adjacency[0, source, target]))
+        return graph
+
+    @cached_property
+    def _table(self) -> IntArray | None:
+        """Code of each code's representative, -1 where invalid; None where a genotype stands for itself."""
+        if self.distinct == "genotype" or self.size > ENUMERATION_LIMIT:
+            return None
+        rows = self.enumerate()
+        codes = self._encode(rows)
+        _, first, inverse = np.unique(self.keys(rows), return_index=True, return_inverse=True)
+        table = np.full(self.size, -1, dtype=np.int64)
+        table[codes] = codes[first[inverse]]
+        return table
+
+    @cached_property
+    def _distinct_codes(self) -> IntArray:
+        return np.unique(self._table[self._table >= 0]) if self._table is not None else np.arange(0)
+
+    def _encode(self, genotypes: IntArray) -> IntArray:
+        return np.asarray(
+            np.ravel_multi_index(tuple(genotypes.T), tuple(self.n_choices.tolist())), dtype=np.int64
+        )
+
+    def _decode(self, codes: IntArray) -> IntArray:
+        columns = np.unravel_index(np.maximum(codes, 0), tuple(self.n_choices.tolist()))
+        return np.stack(columns, axis=1).astype(np.int64, copy=False)
+
+    def _in_range(self, genotypes: IntArray) -> IntArray:
+        genotypes = check_genotypes(genotypes, self.n_variables)
+        if ((genotypes < 0) | (genotypes >= self.n_choices)).any():
+            raise ValueError(f"genotypes of {self.name} must lie in [0, {self.n_choices.tolist()})")
+        return genotypes
+
+    def _redraw(self, rows: IntArray, draw: Callable[[IntArray], IntArray], differ: bool = False) -> IntArray:
+        """Redraw rows until each is valid and, with ``differ``, another architecture than it was."""
+        result = rows.copy()
+        pending = np.arange(len(rows))
+        for _ in range(DRAWS):
+            drawn = draw(rows[pending])
+            accepted = self.valid(drawn)
+            if differ:
+                accepted &= self.identities(drawn) != self.identities(rows[pending])
+            result[pending[accepted]] = drawn[accepted]
+            pending = pending[~accepted]
+            if not len(pending):
+                break
+        return result
+
+
+def _blocks(genotypes: IntArray) -> list[IntArray]:
+    """Parts of a batch, at least one, that keep memory small and caches warm."""
+    return [genotypes[start : start + BLOCK] for start in range(0, len(genotypes) or 1, BLOCK)]

@@ -1,0 +1,7 @@
+"""``python -m ktnas`` is ``ktnas``."""
+
+import sys
+
+from ktnas.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,110 @@
+"""What a finished search prints: Pareto sets, how good they are, where the files are, what to type next."""
+
+import math
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ktnas.engine.result import SearchResult
+
+ROWS = 20
+WIDTH = 120
+COSTS = ("latency", "energy", "params", "flops")
+NOT_SHOWN = {"order", "architecture", "seconds", "key"}
+
+
+def report_console() -> Console:
+    """Console as wide as the terminal; wide enough for a table where there is none."""
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH)
+
+
+def print_report(result: SearchResult, console: Console) -> None:
+    """Print all there is to say of ``result``."""
+    summary = result.summary
+    for task, entry in summary["tasks"].items():
+        for front in entry["fronts"]:
+            if entry["role"] == "target":
+                console.print()
+                _print_front(console, result.front(task, front["device"]), task, front)
+            _say(console, standing(task, entry, front))
+    _say(console, f"\n{summary['evaluations']} evaluations in {summary['seconds']:.1f} s.")
+    if result.run_dir is not None:
+        _say(console, _what_next(result.run_dir, str(result.config.benchmark.get("name"))))
+
+
+def standing(task: str, entry: Mapping[str, Any], front: Mapping[str, Any]) -> str:
+    """One line on what a task has reached."""
+    where = task if front["device"] is None else f"{task} on {front['device']}"
+    failed = f", {entry['failed']} failed" if entry["failed"] else ""
+    parts = [f"{entry['role']} {where}: {entry['evaluations']} evaluations{failed}"]
+    if front["best_error"] is None:
+        return f"{parts[0]}; nothing succeeded{' within the limits' if front['limits'] else ''}"
+    parts.append(f"best error {front['best_error']:.4g}" + _known(", regret {:.3g}", front["regret"]))
+    parts.append(_known("hypervolume {:.1%} of the true front's", front["hypervolume_ratio"]))
+    return "; ".join(part for part in parts if part)
+
+
+def _print_front(console: Console, rows: pd.DataFrame, task: str, front: Mapping[str, Any]) -> None:
+    limits = "".join(f", {column} ≤ {limit:g}" for column, limit in front["limits"].items())
+    place = f" on {front['device']}" if front["device"] else ""
+    single = len(front["objectives"]) == 1
+    title = f"{'Best architecture' if single else 'Pareto set'} of {task}{place}{limits}"
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("architecture", overflow="fold", ratio=1)
+    columns = _columns(rows)
+    for column in columns:
+        table.add_column(_heading(column, front["device"]), justify="right")
+    texts = {column: _numbers(rows[column]) for column in columns}
+    for row in range(min(len(rows), ROWS)):
+        table.add_row(Text(str(rows["architecture"].iloc[row])), *(texts[column][row] for column in columns))
+    console.print(table)
+    if len(rows) > ROWS:
+        _say(console, f"… and {len(rows) - ROWS} more in the files of the run.")
+
+
+def _columns(rows: pd.DataFrame) -> list[str]:
+    """Scores first (validation, then test), costs after them; the error only where no score says the same."""
+    metrics = [column for column in rows.columns if column not in NOT_SHOWN and rows[column].notna().any()]
+    scores = [column for column in metrics if column != "error" and not column.startswith(COSTS)]
+    costs = [column for column in metrics if column.startswith(COSTS)]
+    return [*(sorted(scores, key=lambda column: not column.startswith("valid")) or ["error"]), *costs]
+
+
+def _heading(column: str, device: str | None) -> str:
+    if device is not None and column == f"latency_ms_{device}":
+        return "latency (ms)"
+    return column.replace("latency_ms_", "latency (ms) ").replace("_", " ")
+
+
+def _numbers(values: pd.Series) -> list[str]:
+    """Four digits for the largest value, and as many decimals for all the others."""
+    largest = float(values.abs().max())
+    decimals = 0 if largest >= 1000 or largest == 0 else min(6, 3 - math.floor(math.log10(largest)))
+    return ["–" if math.isnan(value) else f"{value:,.{decimals}f}" for value in values]
+
+
+def _known(text: str, value: float | None) -> str:
+    return "" if value is None else text.format(value)
+
+
+def _what_next(run_dir: Path, benchmark: str) -> str:
+    run = shlex.quote(str(run_dir))
+    same = "" if benchmark == "nasbench_graph" else f"benchmark={benchmark} "
+    return (
+        f"Files in {run_dir}: evaluations.csv, front_*.csv, .json and .png, summary.json, config.yaml\n"
+        "Next:\n"
+        f"  ktnas export {run} --format json  # for another program\n"
+        f"  ktnas search {same}source={run} target=[TASK]  # put to use for another target what was learned\n"
+        f"  ktnas search {same}-m seed=0,1,2 algorithm=ktnas,random  # then: ktnas compare multirun/..."
+    )
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, soft_wrap=True, markup=False, highlight=False)

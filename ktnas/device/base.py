@@ -1,0 +1,24 @@
+"""Where an architecture must be fast."""
+
+from abc import ABC, abstractmethod
+
+from ktnas.arrays import FloatArray, IntArray
+
+
+class Device(ABC):
+    """A machine, and what is known of the latency of architectures on it.
+
+    Attributes:
+        name: the device's name.
+        known: whether ``latency`` may be consulted free of budget; False where it is only known with an
+            evaluation.
+        metric: metric of an evaluation that holds the latency in ms, or None where ``latency`` does.
+    """
+
+    name: str
+    known: bool
+    metric: str | None
+
+    @abstractmethod
+    def latency(self, genotypes: IntArray, task: str) -> FloatArray:
+        """Latency (N,) float64 in ms of genotypes (N, V) as networks for ``task``, NaN where unknown."""

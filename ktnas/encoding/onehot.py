@@ -1,0 +1,29 @@
+"""The plainest encoding: one column per choice of each variable."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ktnas.arrays import FloatArray, IntArray
+from ktnas.encoding.base import Encoding
+
+
+@dataclass
+class OneHot(Encoding):
+    """One-hot of every variable, side by side in the order of the variables. Values are 0 and 1."""
+
+    @property
+    def dim(self) -> int:
+        """Sum of the numbers of choices."""
+        return int(self.space.n_choices.sum())
+
+    def transform(self, genotypes: IntArray) -> FloatArray:
+        """Vectors (N, D) float64 with V ones each."""
+        return one_hot(self.checked(genotypes), self.space.n_choices)
+
+
+def one_hot(genotypes: IntArray, n_choices: IntArray) -> FloatArray:
+    """One column per choice of each variable, (N, sum of ``n_choices``) float64, of genotypes (N, V)."""
+    variables = np.repeat(np.arange(len(n_choices)), n_choices)
+    choices = np.concatenate([np.arange(count) for count in n_choices])
+    return np.asarray(genotypes[:, variables] == choices, dtype=np.float64)

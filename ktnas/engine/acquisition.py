@@ -1,0 +1,86 @@
+"""What an evaluation of a candidate is expected to bring. Everything is minimised."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy.stats import norm, qmc
+
+from ktnas.arrays import FloatArray
+
+
+@dataclass(frozen=True)
+class GapWarp:
+    """Stretches the best of a task's errors: z = log(1 + gap / h), the gap to the best so far.
+
+    ``h`` is half the median of the positive gaps, so that the scale follows what has been seen. Below the
+    best, where nothing has been seen, z = gap / h.
+    """
+
+    best: float
+    half_width: float
+
+    @classmethod
+    def of(cls, errors: FloatArray) -> "GapWarp":
+        """Warp of the finite errors (N,) of one task; N ≥ 1."""
+        best = float(errors.min())
+        gaps = errors[errors > best] - best
+        return cls(best, 0.5 * float(np.median(gaps)) if len(gaps) else 1.0)
+
+    def forward(self, errors: FloatArray) -> FloatArray:
+        """Warped values of the same shape; 0 at the best."""
+        gaps = (np.asarray(errors) - self.best) / self.half_width
+        return np.where(gaps > 0, np.log1p(np.maximum(gaps, 0)), gaps)
+
+    def inverse(self, warped: FloatArray) -> FloatArray:
+        """Errors of warped values."""
+        gaps = np.where(warped > 0, np.expm1(np.minimum(np.maximum(warped, 0), 50)), warped)
+        return np.asarray(self.best + self.half_width * gaps)
+
+
+def expected_improvement(mean: FloatArray, std: FloatArray, best: float) -> FloatArray:
+    """Expectation of max(best - Y, 0) for Y ~ N(mean, std²), elementwise (Jones et al. 1998)."""
+    std = np.maximum(std, 1e-12)
+    z = (best - mean) / std
+    return np.asarray(std * (z * norm.cdf(z) + norm.pdf(z)))
+
+
+def probability_below(mean: FloatArray, std: FloatArray, limit: float) -> FloatArray:
+    """P(Y ≤ limit) for Y ~ N(mean, std²), elementwise."""
+    return np.asarray(norm.cdf((limit - mean) / np.maximum(std, 1e-12)))
+
+
+@lru_cache
+def normal_points(n_samples: int, n_dims: int) -> FloatArray:
+    """Quasi-random standard normal points (n_samples, n_dims), always the same; ``n_samples`` a power of 2."""
+    sobol = qmc.Sobol(n_dims, scramble=True, rng=np.random.default_rng(0))
+    points: FloatArray = norm.ppf(np.clip(sobol.random(n_samples), 1e-6, 1 - 1e-6))
+    points.flags.writeable = False
+    return points
+
+
+def hypervolume_improvement(points: FloatArray, front: FloatArray, reference: FloatArray) -> FloatArray:
+    """What each of ``points`` alone adds to the hypervolume of ``front``, two objectives.
+
+    Args:
+        points: (..., 2).
+        front: (K, 2) non-dominated, K ≥ 0.
+        reference: (2,).
+
+    Returns:
+        (...) areas, 0 for dominated points.
+    """
+    inside = front[(front < reference).all(axis=1)]
+    inside = inside[np.argsort(inside[:, 0])]
+    left = np.concatenate([[-np.inf], inside[:, 0]])
+    right = np.concatenate([inside[:, 0], reference[:1]])
+    ceiling = np.concatenate([reference[1:], inside[:, 1]])
+    width = np.maximum(right - np.maximum(points[..., :1], left), 0)
+    height = np.maximum(ceiling - points[..., 1:], 0)
+    return np.asarray((width * height).sum(axis=-1))
+
+
+def chebyshev(points: FloatArray, weights: FloatArray, ideal: FloatArray, nadir: FloatArray) -> FloatArray:
+    """Augmented Chebyshev scalarisation (...) of points (..., m) (ParEGO, Knowles 2006)."""
+    scaled = weights * (points - ideal) / np.where(nadir > ideal, nadir - ideal, 1.0)
+    return np.asarray(scaled.max(axis=-1) + 0.05 * scaled.sum(axis=-1))

@@ -1,0 +1,189 @@
+"""Benchmarks: the tasks and devices of one space, each read when it is first used."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from ktnas.device.base import Device
+from ktnas.device.evaluated_device import EvaluatedDevice
+from ktnas.device.table_device import TableDevice
+from ktnas.engine.benchmark_config import TASK, BenchmarkConfig, benchmark_config, list_benchmarks
+from ktnas.errors import UserError, unknown
+from ktnas.space import SearchSpace, list_spaces, load_space
+from ktnas.tables import Table, locate, read_table
+from ktnas.task.base import Task
+from ktnas.task.function_task import FunctionTask
+from ktnas.task.table_task import TableTask
+
+__all__ = ["Benchmark", "list_benchmarks", "load_benchmark"]
+
+
+class Benchmark:
+    """Tasks and devices by name.
+
+    Args:
+        config: its checked keys.
+        space: the space of its architectures.
+        workers: processes that evaluate, where tasks are functions.
+        timeout: seconds an evaluation may take, where tasks are functions, or None.
+
+    Attributes:
+        name: the benchmark's name.
+        config: its checked keys.
+        space: the space of its architectures.
+    """
+
+    def __init__(
+        self, config: BenchmarkConfig, space: SearchSpace, workers: int, timeout: float | None
+    ) -> None:
+        self.name = config.name
+        self.config = config
+        self.space = space
+        self._workers = workers
+        self._timeout = timeout
+        self._tables: dict[str, Table] = {}
+        self._tasks: dict[str, Task] = {}
+        self._devices: dict[str, Device] = {}
+
+    @cached_property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks; ``UserError`` where they are columns of a file that cannot be read."""
+        if self.config.functions:
+            return tuple(self.config.functions)
+        if self.config.tasks is None:
+            if TASK in (self.config.scores or ""):
+                raise UserError(
+                    f"Benchmark {self.name} has a file per task, so it must name them: benchmark.tasks=[…]."
+                )
+            return self._scores("").columns
+        return self.config.tasks
+
+    @cached_property
+    def devices(self) -> tuple[str, ...]:
+        """Names of the devices; ``UserError`` where they are columns of a file that cannot be read."""
+        if self.config.devices is not None:
+            return tuple(self.config.devices)
+        return self._latencies("").columns if self.config.latency is not None else ()
+
+    def task(self, name: str) -> Task:
+        """The task of that name.
+
+        Raises:
+            UserError: an unknown name (with the nearest ones), or a file that cannot be used.
+        """
+        if name not in self.tasks:
+            raise unknown(f"task of benchmark {self.name}:", name, self.tasks)
+        if name not in self._tasks:
+            self._tasks[name] = self._function_task(name) if self.config.functions else self._table_task(name)
+        return self._tasks[name]
+
+    def device(self, name: str) -> Device:
+        """The device of that name.
+
+        Raises:
+            UserError: an unknown name (with the nearest ones), or a file that cannot be used.
+        """
+        if not self.devices:
+            raise UserError(
+                f"Benchmark {self.name} has no device '{name}', nor any other; benchmark.latency=FILE "
+                "adds devices: a CSV file with a column of architectures and one per device, in ms."
+            )
+        if name not in self.devices:
+            raise unknown(f"device of benchmark {self.name}:", name, self.devices)
+        if name not in self._devices:
+            self._devices[name] = self._device(name)
+        return self._devices[name]
+
+    def _table_task(self, name: str) -> TableTask:
+        config = self.config
+        columns = {metric: column.replace(TASK, name) for metric, column in config.metrics.items()}
+        return TableTask(
+            name,
+            self._scores(name),
+            columns,
+            searched=config.searched,
+            reported=config.reported,
+            better={
+                metric: self._of_column("better", column, "higher") for metric, column in columns.items()
+            },
+            units={metric: self._of_column("unit", column, "") for metric, column in columns.items()},
+            free=config.free,
+        )
+
+    def _function_task(self, name: str) -> FunctionTask:
+        return FunctionTask(
+            name,
+            self.space,
+            self.config.functions[name],
+            searched=self.config.searched,
+            reported=self.config.reported,
+            better=self._of_column("better", name, "higher"),
+            unit=self._of_column("unit", name, ""),
+            workers=self._workers,
+            timeout=self._timeout,
+        )
+
+    def _device(self, name: str) -> Device:
+        column = (self.config.devices or {}).get(name, name)
+        if self.config.latency is not None:
+            if TASK not in self.config.latency:
+                self._latencies("").column(column)
+            return TableDevice(name, self._latencies, column, self.config.latency_known)
+        if self.config.functions:
+            return EvaluatedDevice(name, column)
+        return TableDevice(name, self._scores, column, self.config.latency_known)
+
+    def _scores(self, task: str) -> Table:
+        if self.config.scores is None:
+            raise UserError(f"Benchmark {self.name} needs a file of scores: benchmark.scores=FILE.")
+        return self._table(self.config.scores, task, self.config.format)
+
+    def _latencies(self, task: str) -> Table:
+        return self._table(str(self.config.latency), task, "csv")
+
+    def _table(self, file: str, task: str, format: str) -> Table:
+        name = file.replace(TASK, task)
+        if name not in self._tables:
+            path = locate(name, self.config.homepage)
+            self._tables[name] = read_table(path, self.space, format, self.config.arch)
+        return self._tables[name]
+
+    def _of_column(self, key: str, column: str, default: str) -> str:
+        given: str | dict[str, str] = getattr(self.config, key)
+        if isinstance(given, str):
+            return given
+        templates = [TASK] if self.config.functions else self.config.metrics.values()
+        columns = {template.replace(TASK, task) for template in templates for task in self.tasks}
+        for name in given:
+            if name not in columns:
+                raise unknown(f"column in benchmark.{key}:", name, columns)
+        return given.get(column, default)
+
+
+def load_benchmark(
+    config: Mapping[str, Any] | str, space: str | None = None, workers: int = 1, timeout: float | None = None
+) -> Benchmark:
+    """The benchmark of a configuration; its files are read when a task or a device is asked for.
+
+    Args:
+        config: name of a benchmark, path of a YAML file, or keys and values as in ``BenchmarkConfig``.
+        space: name or YAML file of the space, instead of the benchmark's own.
+        workers: processes that evaluate, where tasks are functions.
+        timeout: seconds an evaluation may take, where tasks are functions, or None.
+
+    Raises:
+        UserError: an unknown benchmark or key, a value of the wrong type, no space or an unknown one, a task
+            or metric named that the benchmark does not have.
+    """
+    checked = benchmark_config(config)
+    chosen = space or checked.space
+    if chosen is None:
+        raise UserError(
+            f"Benchmark {checked.name} needs a space: space=NAME, one of {', '.join(list_spaces())}."
+        )
+    if checked.name == "function" and not checked.functions:
+        raise UserError("Benchmark function needs its tasks: benchmark.functions={TASK: module:callable}.")
+    for metric in (checked.searched, checked.reported, *checked.free):
+        if metric is not None and metric not in checked.metrics and not checked.functions:
+            raise unknown(f"metric of benchmark {checked.name}:", metric, checked.metrics)
+    return Benchmark(checked, load_space(chosen), workers, timeout)

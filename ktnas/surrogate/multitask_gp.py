@@ -1,0 +1,233 @@
+"""A Gaussian process over architectures and tasks."""
+
+from dataclasses import dataclass, field
+from typing import Literal, Self, overload
+
+import numpy as np
+from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.optimize import minimize
+
+from ktnas.arrays import FloatArray, IntArray
+from ktnas.encoding.base import Encoding
+from ktnas.surrogate.base import Surrogate
+
+JITTER = 1e-6
+
+
+@dataclass
+class Observations:
+    """Standardised observations with their pairwise squared distances per feature group, (G, N, N)."""
+
+    vectors: FloatArray
+    tasks: IntArray
+    values: FloatArray
+    distances: FloatArray
+
+
+@dataclass
+class MultiTaskGP(Surrogate):
+    """Additive kernel over feature groups, times a correlation of tasks (coregionalisation).
+
+    k((x, s), (x', t)) = B_st * sum_g w_g exp(-|x_g - x'_g|^2 / l_g), with B_tt = 1 and B_st = a_s a_t: how far
+    a task shares what the tasks have in common, ``a_t`` in (0, 1), is learned, so a task that disagrees is
+    left alone (Bonilla et al. 2007, with one latent factor). Observations carry noise. Weights, length scales,
+    ``a`` and noise are found by maximum a posteriori with L-BFGS on analytic gradients, from where the last
+    fit ended, and kept until ``refit`` new observations have come.
+
+    Values are standardised: the mean of each task is taken off, all share one scale.
+
+    Attributes:
+        refit: observations after which the hyper-parameters are fitted anew, once there are 20.
+        iterations: of L-BFGS per fit.
+        noise: prior mean of the noise variance, for values of variance 1.
+        sharing: prior mean of ``a``.
+        limit: observations used at most, the best of each task first; a fit costs O(limit^3).
+    """
+
+    refit: int = 10
+    iterations: int = 40
+    noise: float = 0.02
+    sharing: float = 0.95
+    limit: int = 1000
+    _seen: int = field(default=0, init=False, repr=False)
+    _next_fit: int = field(default=0, init=False, repr=False)
+    _theta: FloatArray = field(init=False, repr=False)
+    _prior_mean: FloatArray = field(init=False, repr=False)
+    _prior_sd: FloatArray = field(init=False, repr=False)
+    _groups: list[slice] = field(init=False, repr=False)
+    _data: Observations | None = field(default=None, init=False, repr=False)
+    _levels: FloatArray = field(init=False, repr=False)
+    _scale: float = field(default=1.0, init=False, repr=False)
+    _factor: FloatArray = field(init=False, repr=False)
+    _weights: FloatArray = field(init=False, repr=False)
+
+    def prepare(self, encoding: Encoding, n_tasks: int, seed: int) -> Self:
+        """As in ``Surrogate``; nothing here is random."""
+        super().prepare(encoding, n_tasks, seed)
+        self._groups = list(encoding.groups.values())
+        n_groups = len(self._groups)
+        sharing = np.log(self.sharing / (1 - self.sharing))
+        self._prior_mean = np.concatenate(
+            [
+                np.full(n_groups, -np.log(n_groups)),
+                np.zeros(n_groups),
+                np.full(n_tasks, sharing),
+                [np.log(self.noise)],
+            ]
+        )
+        self._prior_sd = np.ones(len(self._prior_mean))
+        self._theta = self._prior_mean.copy()
+        self._data = None
+        self._next_fit = 0
+        return self
+
+    def fit(self, genotypes: IntArray, tasks: IntArray, values: FloatArray) -> Self:
+        """As in ``Surrogate``; hyper-parameters are kept between refits."""
+        if not np.isfinite(values).all():
+            raise ValueError("values must be finite; leave failed evaluations out")
+        self._data = None
+        if not len(values):
+            return self
+        chosen = _best_per_task(tasks, values, self.limit)
+        genotypes, tasks, values = genotypes[chosen], tasks[chosen], values[chosen]
+        self._levels = _task_means(tasks, values, self._n_tasks)
+        centred = values - self._levels[tasks]
+        spread = float(centred.std())
+        self._scale = spread if spread > 1e-12 else 1.0
+        vectors = self.features.get(genotypes)
+        self._data = Observations(
+            vectors, tasks, centred / self._scale, self._squared_distances(vectors, vectors)
+        )
+        n_values = len(values)
+        if n_values >= self._next_fit:
+            self._maximise()
+            self._next_fit = n_values + (self.refit if n_values > 20 else max(2, self._n_tasks))
+        self._solve()
+        return self
+
+    @overload
+    def predict(self, genotypes: IntArray, task: int, return_std: Literal[False] = ...) -> FloatArray: ...
+    @overload
+    def predict(
+        self, genotypes: IntArray, task: int, return_std: Literal[True]
+    ) -> tuple[FloatArray, FloatArray]: ...
+    def predict(
+        self, genotypes: IntArray, task: int, return_std: bool = False
+    ) -> FloatArray | tuple[FloatArray, FloatArray]:
+        """As in ``Surrogate``; the standard deviation includes the noise."""
+        data = self._data
+        if data is None:
+            mean = np.zeros(len(genotypes))
+            return (mean, np.ones(len(genotypes))) if return_std else mean
+        distances = self._squared_distances(data.vectors, self.features.get(genotypes))
+        kernels = self._kernels(distances).sum(axis=0)
+        kernels *= self._correlations()[data.tasks, task][:, None]
+        mean = self._levels[task] + self._scale * (kernels.T @ self._weights)
+        if not return_std:
+            return np.asarray(mean)
+        explained = solve_triangular(self._factor, kernels, lower=True, check_finite=False)
+        prior = np.exp(self._theta[: len(self._groups)]).sum()
+        variance = np.maximum(prior - (explained**2).sum(axis=0), 0) + np.exp(self._theta[-1])
+        return np.asarray(mean), np.asarray(self._scale * np.sqrt(variance))
+
+    @property
+    def correlations(self) -> FloatArray:
+        """Learned correlation of the tasks (T, T)."""
+        return self._correlations()
+
+    def _squared_distances(self, first: FloatArray, second: FloatArray) -> FloatArray:
+        """(G, N, M) between rows of two matrices of vectors, one layer per feature group."""
+        result = np.empty((len(self._groups), len(first), len(second)))
+        for layer, group in zip(result, self._groups, strict=True):
+            a, b = first[:, group], second[:, group]
+            np.matmul(a, -2 * b.T, out=layer)
+            layer += (a * a).sum(axis=1)[:, None]
+            layer += (b * b).sum(axis=1)
+            np.maximum(layer, 0, out=layer)
+        return result
+
+    def _kernels(self, distances: FloatArray) -> FloatArray:
+        n_groups = len(self._groups)
+        weights, scales = np.exp(self._theta[:n_groups]), np.exp(self._theta[n_groups : 2 * n_groups])
+        kernels: FloatArray = np.exp(distances / -scales[:, None, None])
+        kernels *= weights[:, None, None]
+        return kernels
+
+    def _shares(self) -> FloatArray:
+        start = 2 * len(self._groups)
+        return np.asarray(1 / (1 + np.exp(-self._theta[start : start + self._n_tasks])))
+
+    def _correlations(self) -> FloatArray:
+        shares = self._shares()
+        correlations = np.outer(shares, shares)
+        np.fill_diagonal(correlations, 1.0)
+        return correlations
+
+    def _solve(self) -> None:
+        assert self._data is not None
+        data = self._data
+        covariance = self._kernels(data.distances).sum(axis=0)
+        covariance *= self._correlations()[np.ix_(data.tasks, data.tasks)]
+        covariance[np.diag_indices_from(covariance)] += np.exp(self._theta[-1]) + JITTER
+        self._factor = cholesky(covariance, lower=True, check_finite=False)
+        self._weights = cho_solve((self._factor, True), data.values, check_finite=False)
+
+    def _maximise(self) -> None:
+        def loss(theta: FloatArray) -> tuple[float, FloatArray]:
+            self._theta = theta
+            return self._negative_log_posterior()
+
+        start = self._theta
+        with np.errstate(over="ignore", under="ignore"):
+            found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": self.iterations})
+        self._theta = found.x if np.isfinite(found.fun) else start
+
+    def _negative_log_posterior(self) -> tuple[float, FloatArray]:
+        """Value and gradient at ``_theta`` = (log w, log l, logit a, log noise)."""
+        assert self._data is not None
+        data, theta, n_groups = self._data, self._theta, len(self._groups)
+        same = data.tasks[:, None] == data.tasks[None, :]
+        kernels = self._kernels(data.distances)
+        total = kernels.sum(axis=0)
+        correlations = self._correlations()[np.ix_(data.tasks, data.tasks)]
+        noise = np.exp(theta[-1])
+        covariance = total * correlations
+        covariance[np.diag_indices_from(covariance)] += noise + JITTER
+        offset = (theta - self._prior_mean) / self._prior_sd
+        try:
+            factor = cholesky(covariance, lower=True, check_finite=False)
+        except np.linalg.LinAlgError:
+            return 1e10, np.zeros_like(theta)
+        weights = cho_solve((factor, True), data.values, check_finite=False)
+        inverse = cho_solve((factor, True), np.eye(len(weights)), check_finite=False)
+        value = 0.5 * data.values @ weights + np.log(np.diag(factor)).sum() + 0.5 * offset @ offset
+        slope = 0.5 * (inverse - np.outer(weights, weights))
+        shared = slope * correlations
+        gradient = np.empty_like(theta)
+        for g in range(n_groups):
+            part = shared * kernels[g]
+            gradient[g] = part.sum()
+            gradient[n_groups + g] = (part * data.distances[g]).sum() / np.exp(theta[n_groups + g])
+        between = (slope * total * correlations * ~same).sum(axis=1)
+        per_task = np.bincount(data.tasks, weights=between, minlength=self._n_tasks)
+        gradient[2 * n_groups : -1] = 2 * per_task * (1 - self._shares())
+        gradient[-1] = np.trace(slope) * noise
+        return float(value), gradient + offset / self._prior_sd
+
+
+def _task_means(tasks: IntArray, values: FloatArray, n_tasks: int) -> FloatArray:
+    """Mean value of each task (T,); of all values where a task has none."""
+    counts = np.bincount(tasks, minlength=n_tasks)
+    sums = np.bincount(tasks, weights=values, minlength=n_tasks)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), values.mean())
+
+
+def _best_per_task(tasks: IntArray, values: FloatArray, limit: int) -> IntArray:
+    """Rows of the ``limit`` lowest values, counted within each task, in their order."""
+    if len(values) <= limit:
+        return np.arange(len(values))
+    order = np.lexsort((values, tasks))
+    starts = np.searchsorted(tasks[order], tasks[order])
+    rank = np.empty(len(values), dtype=np.int64)
+    rank[order] = np.arange(len(values)) - starts
+    return np.sort(np.argsort(rank, kind="stable")[:limit])
