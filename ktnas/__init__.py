@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+from ktnas.version import __version__
+
 if TYPE_CHECKING:
     from ktnas.api import search
 
-__version__ = "0.1.0"
-__all__ = ["search"]
+__all__ = ["__version__", "search"]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ktnas.engine.progress import Progress
 from ktnas.engine.result import SearchResult
 from ktnas.engine.run import run_search
@@ -53,21 +55,26 @@ def search(
         UserError: for a mistake in the arguments or in the files they name.
     """
     given: dict[str, Any] = {
-        "source": _plain(source),
-        "target": _plain(target),
-        "device": _plain(device),
-        "objectives": _plain(objectives),
+        "source": source,
+        "target": target,
+        "device": device,
+        "objectives": objectives,
         "budget": budget,
         "source_budget": source_budget,
         "seed": seed,
         "workers": workers,
         "timeout": timeout,
     }
-    config = compose(algorithm, benchmark, given | dict(overrides or {}))
+    config = compose(algorithm, benchmark, _plain(given | dict(overrides or {})))
     return run_search(config, None if run_dir is None else Path(run_dir), progress)
 
 
-def _plain(value: str | Path | Sequence[str] | None) -> str | list[str] | None:
-    if value is None or isinstance(value, str | Path):
-        return None if value is None else str(value)
-    return list(value)
+def _plain(value: Any) -> Any:
+    """Sequences as lists, paths as texts, numpy's numbers as Python's."""
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, Path):
+        return str(value)
+    return value.item() if isinstance(value, np.generic) else value

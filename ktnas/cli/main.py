@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from ktnas import __version__
 from ktnas.errors import UserError, unknown
+from ktnas.version import __version__
 
 if TYPE_CHECKING:
     from typer import Typer

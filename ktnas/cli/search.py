@@ -57,9 +57,8 @@ def _resumed(run_dir: Path) -> SearchConfig:
 def _run(config: SearchConfig, run_dir: Path) -> int:
     from ktnas.cli.progress import make_progress
     from ktnas.cli.tables import print_report, report_console
-    from ktnas.engine.run import prepare, run_search
+    from ktnas.engine.run import run_search
 
-    prepare(config)
     console = report_console()
     try:
         result = run_search(config, run_dir, make_progress(console))

@@ -48,7 +48,8 @@ def sweep(overrides: Sequence[str]) -> int:
         kept = "Interrupted; every evaluation so far is kept."
         print(f"{kept} Continue with the same command and hydra.sweep.dir='{sweep_dir}'", file=sys.stderr)
         return 130
-    print(f"Next: ktnas compare {shlex.quote(str(sweep_dir))}", flush=True)
+    if code == 0:
+        print(f"Next: ktnas compare {shlex.quote(str(sweep_dir))}", flush=True)
     return code
 
 

@@ -31,7 +31,6 @@ def print_report(result: SearchResult, console: Console) -> None:
     for task, entry in summary["tasks"].items():
         for front in entry["fronts"]:
             if entry["role"] == "target":
-                console.print()
                 _print_front(console, result.front(task, front["device"]), task, front)
             _say(console, standing(task, entry, front))
     _say(console, f"\n{summary['evaluations']} evaluations in {summary['seconds']:.1f} s.")
@@ -41,9 +40,8 @@ def print_report(result: SearchResult, console: Console) -> None:
 
 def standing(task: str, entry: Mapping[str, Any], front: Mapping[str, Any]) -> str:
     """One line on what a task has reached."""
-    where = task if front["device"] is None else f"{task} on {front['device']}"
     failed = f", {entry['failed']} failed" if entry["failed"] else ""
-    parts = [f"{entry['role']} {where}: {entry['evaluations']} evaluations{failed}"]
+    parts = [f"{entry['role']} {_place(task, front)}: {entry['evaluations']} evaluations{failed}"]
     if front["best_error"] is None:
         return f"{parts[0]}; nothing succeeded{' within the limits' if front['limits'] else ''}"
     parts.append(f"best error {front['best_error']:.4g}" + _known(", regret {:.3g}", front["regret"]))
@@ -52,11 +50,12 @@ def standing(task: str, entry: Mapping[str, Any], front: Mapping[str, Any]) -> s
 
 
 def _print_front(console: Console, rows: pd.DataFrame, task: str, front: Mapping[str, Any]) -> None:
+    if rows.empty:
+        return
+    kind = "Best architecture" if len(front["objectives"]) == 1 else "Pareto set"
     limits = "".join(f", {column} ≤ {limit:g}" for column, limit in front["limits"].items())
-    place = f" on {front['device']}" if front["device"] else ""
-    single = len(front["objectives"]) == 1
-    title = f"{'Best architecture' if single else 'Pareto set'} of {task}{place}{limits}"
-    table = Table(title=title, title_justify="left", title_style="bold")
+    console.print(Text(f"\n{kind} of {_place(task, front)}{limits}", style="bold"))
+    table = Table()
     table.add_column("architecture", overflow="fold", ratio=1)
     columns = _columns(rows)
     for column in columns:
@@ -69,6 +68,10 @@ def _print_front(console: Console, rows: pd.DataFrame, task: str, front: Mapping
         _say(console, f"… and {len(rows) - ROWS} more in the files of the run.")
 
 
+def _place(task: str, front: Mapping[str, Any]) -> str:
+    return task if front["device"] is None else f"{task} on {front['device']}"
+
+
 def _columns(rows: pd.DataFrame) -> list[str]:
     """Scores first (validation, then test), costs after them; the error only where no score says the same."""
     metrics = [column for column in rows.columns if column not in NOT_SHOWN and rows[column].notna().any()]
@@ -78,9 +81,10 @@ def _columns(rows: pd.DataFrame) -> list[str]:
 
 
 def _heading(column: str, device: str | None) -> str:
+    """One word per line, so that the table leaves room for the architectures."""
     if device is not None and column == f"latency_ms_{device}":
-        return "latency (ms)"
-    return column.replace("latency_ms_", "latency (ms) ").replace("_", " ")
+        return "latency\n(ms)"
+    return column.replace("latency_ms_", "latency\n(ms)\n").replace("_", "\n")
 
 
 def _numbers(values: pd.Series) -> list[str]:
@@ -96,12 +100,12 @@ def _known(text: str, value: float | None) -> str:
 
 def _what_next(run_dir: Path, benchmark: str) -> str:
     run = shlex.quote(str(run_dir))
-    same = "" if benchmark == "nasbench_graph" else f"benchmark={benchmark} "
+    same = "" if benchmark == "nasbench_graph" else f"benchmark={benchmark} ... "
     return (
         f"Files in {run_dir}: evaluations.csv, front_*.csv, .json and .png, summary.json, config.yaml\n"
         "Next:\n"
         f"  ktnas export {run} --format json  # for another program\n"
-        f"  ktnas search {same}source={run} target=[TASK]  # put to use for another target what was learned\n"
+        f"  ktnas search {same}source={run} target=[TASK]  # use what was learned for another target\n"
         f"  ktnas search {same}-m seed=0,1,2 algorithm=ktnas,random  # then: ktnas compare multirun/..."
     )
 

@@ -18,10 +18,12 @@ class Encoding(ABC):
     """
 
     _space: SearchSpace | None = None
+    _features: "FeatureStore | None" = None
 
     def fit(self, space: SearchSpace, seed: int) -> Self:
         """Bind ``space``; a learned encoding trains here (from ``seed``) or loads what it learned before."""
         self._space = space
+        self._features = None
         return self
 
     @property
@@ -41,6 +43,11 @@ class Encoding(ABC):
         """Named groups of columns: disjoint, in order, covering all of them."""
         return {"all": slice(0, self.dim)}
 
+    @property
+    def relevance(self) -> dict[str, float]:
+        """Prior share of what each group explains, adding up to 1; equal shares unless the encoding knows better."""
+        return dict.fromkeys(self.groups, 1 / len(self.groups))
+
     def checked(self, genotypes: IntArray) -> IntArray:
         """Genotypes (N, V) as int64; ``ValueError`` for another shape, dtype or a value out of range."""
         genotypes = check_genotypes(genotypes, self.space.n_variables)
@@ -49,6 +56,13 @@ class Encoding(ABC):
                 f"genotypes of {self.space.name} must lie in [0, {self.space.n_choices.tolist()})"
             )
         return genotypes
+
+    @property
+    def features(self) -> "FeatureStore":
+        """Store of its vectors, the same one for all who use this encoding."""
+        if self._features is None:
+            self._features = FeatureStore(self)
+        return self._features
 
     @abstractmethod
     def transform(self, genotypes: IntArray) -> FloatArray:

@@ -27,7 +27,7 @@ class VariationConfig:
 
 @dataclass
 class LimitsConfig:
-    """Upper limits an architecture must keep to be on a front; None is no limit. Latency in ms, per device."""
+    """Upper limits that an architecture on a front keeps; None is no limit. Latency in ms, per device."""
 
     error: float | None = None
     latency: float | None = None
@@ -43,7 +43,7 @@ class SearchConfig:
     Attributes:
         benchmark: configuration of the benchmark, ``conf/benchmark/<name>.yaml``.
         space: replaces the benchmark's space: a name or the path of a YAML file.
-        source: tasks searched first, or the run directory of a finished search; None is the benchmark's default.
+        source: tasks searched first, or the directory of a finished run; None is the benchmark's default.
         target: tasks to search; None is the benchmark's default.
         device: name or names of devices; None is the benchmark's default.
         objectives: what is minimised, of error, latency, params, flops, energy.

@@ -36,8 +36,8 @@ class Evaluator:
         self._asked = 0
         self._answered = len(ledger)
 
-    def evaluate(self, state: TaskState, genotypes: IntArray) -> IntArray:
-        """Evaluate (N, V) on the task of ``state`` and add them to it; their rows, in the order asked.
+    def evaluate(self, state: TaskState, genotypes: IntArray) -> None:
+        """Evaluate (N, V) on the task of ``state`` and add them to it, in the order asked.
 
         What a killed run has answered is not evaluated again. Each answer is in the ledger before the next
         question of the search.
@@ -55,9 +55,8 @@ class Evaluator:
             texts = state.space.format(genotypes)
             for i, new in self._ask(state, genotypes, open_rows, orders, keys, texts):
                 answers[orders[i]] = new
-        rows = state.add(genotypes, [answers[order] for order in orders])
+        state.add(genotypes, [answers[order] for order in orders])
         self._report(state)
-        return rows
 
     def adopt(self, state: TaskState, genotypes: IntArray, evaluations: list[Evaluation]) -> None:
         """Take over the evaluations of a finished run: they are recorded here too, as those of a source."""
@@ -148,7 +147,7 @@ class Evaluator:
         spec = self._fronts[state.name]
         errors = state.errors
         ratio = None
-        if spec.true_front is not None and len(spec.true_front) and len(spec.objectives) > 1:
+        if spec.true_front is not None and len(spec.objectives) > 1:
             points = state.values[:, [state.columns.index(column) for column in spec.columns]]
             points = points[state.violation == 0]
             ratio = hypervolume_ratio(points[non_dominated(points)], spec.true_front)

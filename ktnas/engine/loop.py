@@ -72,8 +72,8 @@ class Search:
         if not len(state) and not parts.screen.informed(state, self.states):
             self._evaluate(state, state.draw(min(parts.initial, state.remaining)))
             return
-        others = self._parents_elsewhere(state)
-        moved = others.take(parts.transfer.select(state.index, state.generation, others, state.rng))
+        number, others = state.generation, self._parents_elsewhere(state)
+        moved = others.take(parts.transfer.select(state.index, number, others, state.rng))
         pool = np.vstack([state.genotypes[state.parents], moved.genotypes])
         ranks = np.concatenate([np.arange(len(state.parents)), moved.ranks])
         brood = breed(state, pool, ranks, parts.variation) if len(pool) else Brood.empty(state.space)
@@ -85,7 +85,7 @@ class Search:
         self._evaluate(state, chosen[: state.remaining])
         if len(moved):
             success = self._succeeded(state, brood, len(pool) - len(moved), len(moved))
-            parts.transfer.feedback(state.index, state.generation, moved, success)
+            parts.transfer.feedback(state.index, number, moved, success)
 
     def _evaluate(self, state: TaskState, genotypes: IntArray) -> None:
         if not len(genotypes):

@@ -1,5 +1,6 @@
 """What a search minimises, where each number comes from, and what is known of it before an evaluation."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -42,7 +43,7 @@ class Objectives:
 
         Raises:
             UserError: an unknown or repeated name, no objective, latency without a device, a limit that is
-                not positive or on a latency without a device.
+                no finite number, or not positive where the quantity always is.
         """
         if not names:
             raise UserError("objectives=[]: name at least one of " + ", ".join(NAMES) + ".")
@@ -52,6 +53,10 @@ class Objectives:
         if len(set(names)) < len(names):
             raise UserError(f"objectives={list(names)}: each may stand once.")
         given = {name: getattr(limits, name) for name in NAMES if getattr(limits, name) is not None}
+        for name, limit in given.items():
+            if not (math.isfinite(limit) and (name == "error" or limit > 0)):
+                wanted = "a finite number" if name == "error" else "a finite number above 0"
+                raise UserError(f"limits.{name}={limit}: must be {wanted}, or null for none.")
         if not devices and ("latency" in names or "latency" in given):
             raise UserError(
                 "latency needs a device: device=NAME (this benchmark has none by default), or leave latency "
@@ -90,7 +95,10 @@ class Objectives:
     def metrics(
         self, task: Task, genotypes: IntArray, found: Sequence[Mapping[str, float]]
     ) -> list[dict[str, float]]:
-        """All columns of evaluations (N): error first, the latency on each device, then the task's metrics."""
+        """All columns of evaluations (N): error first, the latency on each device, then the task's metrics.
+
+        A metric of the task that is called like one of the search's own columns is left out.
+        """
         errors = task.error([metrics.get(task.searched, np.nan) for metrics in found])
         latencies = {
             column: [metrics.get(device.metric, np.nan) for metrics in found]
@@ -98,7 +106,7 @@ class Objectives:
             else device.latency(genotypes, task.name).tolist()
             for device, column in self.latencies.items()
         }
-        own = {device.metric for device in self.devices}
+        own = {"error", *latencies, *(device.metric for device in self.devices)}
         return [
             {"error": float(errors[i])}
             | {name: float(values[i]) for name, values in latencies.items()}
@@ -122,8 +130,10 @@ class Objectives:
     def fronts(self) -> list[list[int]]:
         """Positions of the objectives of each front: one front per device."""
         owners = [objective.device for objective in self.columns]
-        devices = list(dict.fromkeys(owner for owner in owners if owner is not None)) or [None]
-        return [[i for i, owner in enumerate(owners) if owner in (None, device)] for device in devices]
+        devices = dict.fromkeys(owner for owner in owners if owner is not None)
+        return [
+            [i for i, owner in enumerate(owners) if owner in (None, device)] for device in (devices or [None])
+        ]
 
 
 def _columns(name: str, devices: Sequence[Device]) -> list[tuple[str, str | None]]:

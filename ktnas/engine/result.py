@@ -54,4 +54,4 @@ class SearchResult:
         for spec in of_task:
             if device in (None, spec.device):
                 return front_frame(self.records, spec)
-        raise unknown("device of this search:", device, [str(spec.device) for spec in of_task])
+        raise unknown("device of this search:", device, [spec.device for spec in of_task if spec.device])

@@ -85,8 +85,8 @@ def prepare(config: SearchConfig) -> Prepared:
     for name in sources:
         if name in targets:
             raise UserError(
-                f"'{name}' is both source and target. A source lends what is known of it; leave it out of source=, "
-                "or search another target."
+                f"'{name}' is both source and target. A source lends what is known of it; leave it out of "
+                "source=, or search another target."
             )
     tasks = {name: benchmark.task(name) for name in (*sources, *targets)}
     devices = [benchmark.device(name) for name in _devices(config, benchmark)]
@@ -232,7 +232,8 @@ def _describe(prepared: Prepared) -> RunDescription:
         for column, limit in spec.limits.items():
             kept &= columns[column] <= limit
         F = np.column_stack([columns[column] for column in spec.columns])[kept]
-        description.true_fronts[spec.task, spec.device] = F[non_dominated(F)]
+        if (best := non_dominated(F)).any():
+            description.true_fronts[spec.task, spec.device] = F[best]
     return description
 
 
@@ -249,11 +250,15 @@ def _known_columns(task: Task, objectives: Objectives) -> dict[str, FloatArray] 
 
 
 def _fingerprint(prepared: Prepared) -> dict[str, Any]:
-    """What decides the rows: the configuration less what does not, and the rows a source run lends."""
+    """What decides the rows: the configuration less what does not, the names it leaves to the benchmark, and
+    the rows a source run lends.
+    """
+    run = prepared.source_run
     config = plain_config(prepared.config)
     del config["workers"]
-    if prepared.source_run is not None:
-        config["source"] = {"run": str(prepared.source_run.path), "rows": prepared.source_run.digest}
+    config["source"] = [task.name for task in prepared.sources] if run is None else {"run": run.digest}
+    config["target"] = [task.name for task in prepared.targets]
+    config["device"] = [device.name for device in prepared.objectives.devices]
     return config
 
 

@@ -14,7 +14,7 @@ from ktnas.engine.state import TaskState
 class Screen(ABC):
     """Chooses among candidates. A plug-in: a dataclass whose fields are its parameters."""
 
-    def prepare(
+    def prepare(  # noqa: B027 - a screen may need nothing
         self, objectives: Objectives, encoding: Encoding, surrogate: dict[str, Any], n_tasks: int, seed: int
     ) -> None:
         """Start a search of ``n_tasks`` tasks; ``surrogate`` is the configuration of that plug-in."""
@@ -34,7 +34,8 @@ class Screen(ABC):
             n: of them asked for.
 
         Returns:
-            Distinct genotypes (≤ n, V), not evaluated yet, not necessarily among the candidates.
+            Distinct genotypes (≤ n, V), or all candidates where a screen does not choose; not evaluated yet,
+            not necessarily among the candidates.
         """
 
 

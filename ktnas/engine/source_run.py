@@ -6,11 +6,10 @@ from hashlib import blake2b
 from pathlib import Path
 
 from ktnas.arrays import IntArray
-from ktnas.engine.benchmark import Benchmark
-from ktnas.errors import UserError
+from ktnas.engine.benchmark import Benchmark, load_benchmark
+from ktnas.errors import UserError, unknown
 from ktnas.record.evaluation import Evaluation
 from ktnas.record.ledger import read_ledger
-from ktnas.space import load_space
 
 
 @dataclass(frozen=True)
@@ -44,17 +43,15 @@ def read_source_run(path: Path, benchmark: Benchmark, targets: Sequence[str]) ->
         UserError: no such run, one of another space, or one with no evaluated task beside the targets.
     """
     if not path.exists():
-        raise UserError(
-            f"source={path}: neither a task of benchmark {benchmark.name} ({', '.join(benchmark.tasks)}) nor the "
-            "directory of a run."
-        )
+        said = unknown(f"task of benchmark {benchmark.name}:", path, benchmark.tasks)
+        raise UserError(f"source={path}: {said} Nor is there a directory of a run of that name.")
     record = read_ledger(path)
     config = record.description.config
-    space = load_space(str(config.get("space") or config["benchmark"]["space"]))
+    space = load_benchmark(config["benchmark"], config["space"]).space
     if space.name != benchmark.space.name:
         raise UserError(
-            f"source={path} searched the space {space.name}, the target is in {benchmark.space.name}: a source "
-            "must be of the same space."
+            f"source={path} searched the space {space.name}, the target is in {benchmark.space.name}: a "
+            "source must be of the same space."
         )
     rows: dict[str, tuple[IntArray, list[Evaluation]]] = {}
     for task in dict.fromkeys(evaluation.task for evaluation in record.evaluations):
@@ -63,8 +60,8 @@ def read_source_run(path: Path, benchmark: Benchmark, targets: Sequence[str]) ->
             rows[task] = (space.parse([evaluation.architecture for evaluation in found]), found)
     if not rows:
         raise UserError(
-            f"source={path} evaluated nothing but {', '.join(targets)}, the target itself: name a run of another "
-            "task, or another target."
+            f"source={path} evaluated nothing but {', '.join(targets)}, the target itself: name a run of "
+            "another task, or another target."
         )
     hashed = blake2b(digest_size=8)
     for _, found in rows.values():

@@ -8,7 +8,7 @@ import numpy as np
 
 from ktnas.arrays import BoolArray, FloatArray, IntArray, KeyArray, Rng
 from ktnas.record.evaluation import Evaluation, Role
-from ktnas.space.base import SearchSpace
+from ktnas.space import ENUMERATION_LIMIT, SearchSpace
 from ktnas.task.base import Task
 
 
@@ -29,7 +29,6 @@ class TaskState:
         task: evaluates; None where the evaluations come from a finished run.
         genotypes: (N, V) evaluated, in asked order.
         values: (N, len(columns)) metric values, NaN where an evaluation failed.
-        generations: (N,) in which each was asked.
         parents: rows that are parents now, best first.
         generation: number of the next generation.
         exhausted: whether nothing is left to evaluate.
@@ -47,7 +46,6 @@ class TaskState:
     task: Task | None = None
     genotypes: IntArray = field(init=False)
     values: FloatArray = field(init=False)
-    generations: IntArray = field(init=False)
     parents: IntArray = field(init=False)
     generation: int = 0
     exhausted: bool = False
@@ -56,7 +54,6 @@ class TaskState:
     def __post_init__(self) -> None:
         self.genotypes = np.empty((0, self.space.n_variables), dtype=np.int64)
         self.values = np.empty((0, len(self.columns)))
-        self.generations = np.empty(0, dtype=np.int64)
         self.parents = np.empty(0, dtype=np.int64)
 
     def __len__(self) -> int:
@@ -68,13 +65,13 @@ class TaskState:
         return 0 if self.exhausted else max(self.budget - len(self), 0)
 
     @property
-    def F(self) -> FloatArray:
+    def F(self) -> FloatArray:  # noqa: N802 - the field's name for objectives
         """Objectives (N, m), minimised, NaN where an evaluation failed."""
         return self.values[:, : self.n_objectives]
 
     @property
     def violation(self) -> FloatArray:
-        """By what share each evaluation exceeds its limits in all (N,); 0 where it keeps them."""
+        """By what share each evaluation exceeds its limits in all (N,); 0 where it is known to keep them."""
         return limit_violation(self.values, self.limits)
 
     @property
@@ -87,15 +84,12 @@ class TaskState:
         """Architectures that can be evaluated (R, V); None where all of the space can."""
         return None if self.task is None else self.task.universe()
 
-    def add(self, genotypes: IntArray, evaluations: Sequence[Evaluation]) -> IntArray:
-        """Append evaluations; their rows."""
-        rows = np.arange(len(self), len(self) + len(genotypes))
+    def add(self, genotypes: IntArray, evaluations: Sequence[Evaluation]) -> None:
+        """Append the evaluations of genotypes (N, V)."""
         values = [[evaluation.metric(column) for column in self.columns] for evaluation in evaluations]
         self.genotypes = np.vstack([self.genotypes, genotypes])
         self.values = np.vstack([self.values, np.reshape(values, (-1, len(self.columns)))])
-        self.generations = np.append(self.generations, [evaluation.generation for evaluation in evaluations])
         self._known.update(self.space.identities(genotypes).tolist())
-        return rows
 
     def fresh(self, genotypes: IntArray) -> BoolArray:
         """Mask (N,) of the genotypes that can be evaluated, were not yet, and stand first in the batch."""
@@ -110,36 +104,37 @@ class TaskState:
         return first
 
     def left(self) -> IntArray:
-        """Architectures of the universe that were not evaluated yet (L, V)."""
-        assert self.universe is not None
-        return self.universe[
-            ~np.isin(self._universe_identities, np.array(sorted(self._known), dtype=np.uint64))
-        ]
+        """All architectures that can be evaluated and were not yet (L, V), in a space that can be listed."""
+        everything, identities = self._everything
+        return everything[~np.isin(identities, np.array(sorted(self._known), dtype=np.uint64))]
 
     def draw(self, n: int) -> IntArray:
         """Up to ``n`` random architectures (≤ n, V) that can be evaluated and were not yet.
 
-        Fewer only when fewer are left, as far as the universe or 100 rounds of draws tell.
+        Fewer only when fewer are left, as far as 100 rounds of draws tell in a space that cannot be listed.
         """
-        if self.universe is not None:
-            left = self.left()
-            return left[self.rng.choice(len(left), min(n, len(left)), replace=False)]
-        drawn = self.space.sample(0, self.rng)
-        for _ in range(100):
-            drawn = np.vstack([drawn, self.space.sample(n, self.rng)])
-            drawn = drawn[self.fresh(drawn)]
-            if len(drawn) >= n:
-                break
-        return drawn[:n]
+        if self.universe is None:
+            drawn = self.space.sample(0, self.rng)
+            for _ in range(100):
+                drawn = np.vstack([drawn, self.space.sample(n, self.rng)])
+                drawn = drawn[self.fresh(drawn)]
+                if len(drawn) >= n:
+                    return drawn[:n]
+            if self.space.size > ENUMERATION_LIMIT:
+                return drawn
+        left = self.left()
+        return left[self.rng.choice(len(left), min(n, len(left)), replace=False)]
 
     @cached_property
-    def _universe_identities(self) -> KeyArray:
-        assert self.universe is not None
-        return self.space.identities(self.universe)
+    def _everything(self) -> tuple[IntArray, KeyArray]:
+        """All architectures that can be evaluated (R, V), and their identities."""
+        everything = self.space.architectures() if self.universe is None else self.universe
+        return everything, self.space.identities(everything)
 
 
 def limit_violation(values: FloatArray, limits: FloatArray) -> FloatArray:
-    """Summed relative excess of ``values`` (N, C) over ``limits`` (C,), (N,); NaN counts as none."""
-    scale = np.where(np.isfinite(limits) & (limits != 0), np.abs(limits), 1.0)
-    excess = np.where(np.isfinite(limits), np.maximum(values - limits, 0), 0.0) / scale
-    return np.asarray(np.nan_to_num(excess, nan=0.0).sum(axis=1))
+    """Summed relative excess of ``values`` (N, C) over ``limits`` (C,), (N,); infinite where one is NaN."""
+    limited = np.isfinite(limits)
+    values, limits = values[:, limited], limits[limited]
+    excess = np.maximum(values - limits, 0) / np.where(limits != 0, np.abs(limits), 1.0)
+    return np.asarray(np.nan_to_num(excess, nan=np.inf).sum(axis=1))

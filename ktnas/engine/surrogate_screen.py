@@ -20,7 +20,7 @@ from ktnas.engine.acquisition import (
 from ktnas.engine.objectives import Objectives
 from ktnas.engine.screen import Screen
 from ktnas.engine.state import TaskState, limit_violation
-from ktnas.record.front import non_dominated, reference_point
+from ktnas.record.front import MARGIN, non_dominated
 from ktnas.surrogate.base import Surrogate
 
 
@@ -229,8 +229,8 @@ class Judge:
         gain = np.zeros(len(mean))
         for columns in self._objectives.fronts:
             front = best[:, columns]
+            reference = front.max(axis=0) + MARGIN * np.ptp(front, axis=0)
             front = front[non_dominated(front)]
-            reference = reference_point(front)
             if len(columns) == 2:
                 gain += hypervolume_improvement(points[..., columns], front, reference).mean(axis=0)
             elif len(columns) == 1:

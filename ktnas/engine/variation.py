@@ -69,9 +69,10 @@ def _litter(state: TaskState, pool: IntArray, ranks: IntArray, config: Variation
 
 
 def _tournament(ranks: IntArray, n: int, size: int, rng: Rng) -> IntArray:
-    """Winners (n,) of tournaments among ``size`` of the pool, drawn without putting back where it is larger."""
+    """Winners (n,) of tournaments among ``size`` of the pool, all of it where it is smaller."""
     order = rng.random((n, len(ranks))).argsort(axis=1)[:, :size]
-    return order[np.arange(n), ranks[order].argmin(axis=1)]
+    winners: IntArray = order[np.arange(n), ranks[order].argmin(axis=1)]
+    return winners
 
 
 def _snap(state: TaskState, children: IntArray) -> IntArray:

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ktnas import __version__
 from ktnas.errors import UserError
 from ktnas.record.evaluation import COLUMNS, Evaluation
+from ktnas.version import __version__
 
 LEDGER_NAME = "ledger.sqlite"
 SCHEMA = 1

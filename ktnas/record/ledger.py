@@ -10,13 +10,13 @@ from typing import Any
 
 from filelock import FileLock
 
-from ktnas import __version__
 from ktnas.errors import UserError
 from ktnas.record import database
 from ktnas.record.database import LEDGER_NAME
 from ktnas.record.description import RunDescription
 from ktnas.record.evaluation import Evaluation
 from ktnas.record.lock import busy, this_process, try_lock
+from ktnas.version import __version__
 
 
 class Ledger:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from ktnas import __version__
 from ktnas.record.description import FrontSpec, RunDescription
 from ktnas.record.evaluation import Evaluation
 from ktnas.record.files import plain
 from ktnas.record.view import FrontView
+from ktnas.version import __version__
 
 _PACKAGES = ("numpy", "torch", "scikit-learn", "scipy", "pandas", "pymoo", "moocore")
 

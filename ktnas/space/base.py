@@ -129,16 +129,26 @@ class SearchSpace(ABC):
 
     def identities(self, genotypes: IntArray) -> KeyArray:
         """Keys (N,) uint64 by which an architecture is the same one, following ``distinct``."""
-        return self.keys(genotypes) if self.distinct == "canonical" else hash_rows(self._in_range(genotypes))
+        if self.distinct == "genotype":
+            return hash_rows(self._in_range(genotypes))
+        if self._table is None:
+            return self.keys(genotypes)
+        return self._table.keys[self._encode(self._in_range(genotypes))]
 
     def valid(self, genotypes: IntArray) -> BoolArray:
         """Mask (N,) of the genotypes that are architectures of this space."""
         genotypes = check_genotypes(genotypes, self.n_variables)
         mask = np.asarray(((genotypes >= 0) & (genotypes < self.n_choices)).all(axis=1), dtype=np.bool_)
         if not self.allow_empty:
-            blocks = _blocks(genotypes[mask])
-            mask[mask] = np.concatenate([(self.pruned(block).operations > 1).any(axis=1) for block in blocks])
+            mask[mask] = self._has_operation(genotypes[mask])
         return mask
+
+    def _has_operation(self, genotypes: IntArray) -> BoolArray:
+        """Mask (N,) of the genotypes in range whose pruned graph has an operation left."""
+        if "_table" in self.__dict__ and self._table is not None:
+            return np.asarray(self._table.codes[self._encode(genotypes)] >= 0)
+        blocks = _blocks(genotypes)
+        return np.concatenate([(self.pruned(block).operations > 1).any(axis=1) for block in blocks])
 
     def format(self, genotypes: IntArray) -> list[str]:
         """Official text of each genotype."""
@@ -246,7 +256,7 @@ class SearchSpace(ABC):
         genotypes = self._in_range(genotypes)
         if self._table is None:
             return genotypes
-        codes = self._table[self._encode(genotypes)]
+        codes = self._table.codes[self._encode(genotypes)]
         return np.where(codes[:, None] >= 0, self._decode(codes), genotypes)
 
     def to_networkx(self, genotype: IntArray, pruned: bool = False) -> nx.MultiDiGraph:
@@ -261,20 +271,23 @@ class SearchSpace(ABC):
         return graph
 
     @cached_property
-    def _table(self) -> IntArray | None:
-        """Code of each code's representative, -1 where invalid; None where a genotype stands for itself."""
+    def _table(self) -> "_Table | None":
+        """What stands for each code of the space; None where a genotype stands for itself."""
         if self.distinct == "genotype" or self.size > ENUMERATION_LIMIT:
             return None
         rows = self.enumerate()
         codes = self._encode(rows)
-        _, first, inverse = np.unique(self.keys(rows), return_index=True, return_inverse=True)
-        table = np.full(self.size, -1, dtype=np.int64)
-        table[codes] = codes[first[inverse]]
-        return table
+        keys = np.zeros(self.size, dtype=np.uint64)
+        keys[codes] = self.keys(rows)
+        _, first, inverse = np.unique(keys[codes], return_index=True, return_inverse=True)
+        representatives = np.full(self.size, -1, dtype=np.int64)
+        representatives[codes] = codes[first[inverse]]
+        return _Table(representatives, keys)
 
     @cached_property
     def _distinct_codes(self) -> IntArray:
-        return np.unique(self._table[self._table >= 0]) if self._table is not None else np.arange(0)
+        codes = np.arange(0) if self._table is None else self._table.codes
+        return np.unique(codes[codes >= 0])
 
     def _encode(self, genotypes: IntArray) -> IntArray:
         return np.asarray(
@@ -305,6 +318,14 @@ class SearchSpace(ABC):
             if not len(pending):
                 break
         return result
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """By code of a genotype: the code of its representative (-1 where invalid) and its canonical key."""
+
+    codes: IntArray
+    keys: KeyArray
 
 
 def _blocks(genotypes: IntArray) -> list[IntArray]:

@@ -1,6 +1,7 @@
 """Batches of cell graphs, their pruning, and keys that isomorphic graphs share."""
 
 from dataclasses import dataclass, replace
+from functools import cache
 from hashlib import blake2b
 
 import numpy as np
@@ -115,6 +116,7 @@ _BACKWARD = np.uint64(0x13198A2E03707344)
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
+@cache
 def _word(name: str) -> int:
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little")
 

@@ -19,7 +19,7 @@ class Surrogate(ABC):
 
     def prepare(self, encoding: Encoding, n_tasks: int, seed: int) -> Self:
         """Start a search of ``n_tasks`` tasks whose architectures the fitted ``encoding`` describes."""
-        self._features = FeatureStore(encoding)
+        self._features = encoding.features
         self._n_tasks = n_tasks
         return self
 

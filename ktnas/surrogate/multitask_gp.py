@@ -46,7 +46,7 @@ class MultiTaskGP(Surrogate):
 
     refit: int = 10
     iterations: int = 40
-    noise: float = 0.02
+    noise: float = 0.05
     sharing: float = 0.95
     limit: int = 1000
     _seen: int = field(default=0, init=False, repr=False)
@@ -69,7 +69,7 @@ class MultiTaskGP(Surrogate):
         sharing = np.log(self.sharing / (1 - self.sharing))
         self._prior_mean = np.concatenate(
             [
-                np.full(n_groups, -np.log(n_groups)),
+                np.log([encoding.relevance[name] for name in encoding.groups]),
                 np.zeros(n_groups),
                 np.full(n_tasks, sharing),
                 [np.log(self.noise)],

@@ -60,7 +60,7 @@ class Transfer(ABC):
 
     def prepare(self, encoding: Encoding, n_tasks: int) -> None:
         """Start a search of ``n_tasks`` tasks, whose architectures the fitted ``encoding`` compares."""
-        self._features = FeatureStore(encoding)
+        self._features = encoding.features
 
     @property
     def features(self) -> FeatureStore:

@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
-from ktnas import __version__
 from ktnas.cli.main import COMMANDS, main
+from ktnas.version import __version__
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])

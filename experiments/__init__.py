@@ -1,0 +1,1 @@
+"""One runnable module per published table: ``python -m experiments.NAME --help``."""

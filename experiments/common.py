@@ -1,0 +1,211 @@
+"""What the experiments share: their command line, and runs that are kept and never repeated.
+
+An experiment is a list of jobs. Each finished job is one row of ``<out>/<name>.csv``; called again, an
+experiment runs only what is missing. Rows carry a hash of the configuration that made them, and rows of
+another configuration are never mixed with those of this one. One process writes to a file at a time.
+"""
+
+import argparse
+import csv
+import io
+import json
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from joblib import Parallel, delayed, parallel_config
+from threadpoolctl import threadpool_limits
+
+from ktnas.engine.config import SearchConfig, plain_config
+from ktnas.record.files import write_atomically
+from ktnas.resources import PACKAGE, resource_dir
+from ktnas.version import __version__
+
+RESULTS = Path("experiments") / "results"
+TEXTS = ("setting", "method", "config", "ktnas", "code")
+"""Columns of a row that are no numbers."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of one method.
+
+    Attributes:
+        setting: what the method is tried on.
+        method: its name.
+        seed: of all its randomness.
+        config: hash of everything else that decides the numbers.
+        measure: makes the run and returns its numbers by name; called in a worker process.
+    """
+
+    setting: str
+    method: str
+    seed: int
+    config: str
+    measure: Callable[[], Mapping[str, float]]
+
+
+def options(name: str, description: str, methods: Sequence[str]) -> argparse.ArgumentParser:
+    """The options that all experiments have."""
+    parser = argparse.ArgumentParser(prog=f"python -m experiments.{name}", description=description)
+    parser.add_argument("--seeds", type=int, default=20, help="runs per method and setting (default: 20)")
+    parser.add_argument("--first-seed", type=int, default=1000, help="seed of the first run (default: 1000)")
+    parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
+    parser.add_argument(
+        "--out", type=Path, default=RESULTS, help=f"directory of results (default: {RESULTS})"
+    )
+    parser.add_argument("--replace", action="store_true", help="drop rows of another configuration")
+    parser.add_argument(
+        "--methods", type=names_among(methods), default=list(methods), help=f"of {','.join(methods)}"
+    )
+    return parser
+
+
+def names_among(known: Sequence[str]) -> Callable[[str], list[str]]:
+    """Reader of a comma-separated option whose entries must be ``known``."""
+
+    def read(text: str) -> list[str]:
+        names = text.split(",")
+        if wrong := [name for name in names if name not in known]:
+            raise argparse.ArgumentTypeError(f"unknown: {', '.join(wrong)}; valid: {', '.join(known)}")
+        return names
+
+    return read
+
+
+def command_line(name: str, arguments: Sequence[str] | None) -> str:
+    """The command that was typed; ``None`` stands for this process's own arguments."""
+    given = sys.argv[1:] if arguments is None else arguments
+    return shlex.join(["python", "-m", f"experiments.{name}", *given])
+
+
+def config_hash(config: SearchConfig | Mapping[str, Any]) -> str:
+    """Short hash of what decides a run's numbers, its seed and its processes aside."""
+    plain = plain_config(config) if isinstance(config, SearchConfig) else dict(config)
+    plain = {key: value for key, value in plain.items() if key not in ("seed", "workers")}
+    return _digest(json.dumps(plain, sort_keys=True).encode())
+
+
+@cache
+def code_hash() -> str:
+    """Short hash of the engine's source and presets as they are now."""
+    files = sorted([*PACKAGE.rglob("*.py"), *resource_dir("conf").rglob("*.yaml")])
+    return _digest(b"".join(file.read_bytes() for file in files))
+
+
+def run_jobs(path: Path, jobs: Sequence[Job], workers: int = 1, replace: bool = False) -> pd.DataFrame:
+    """Run what ``path`` does not hold yet; the rows of all ``jobs``, in their order.
+
+    Args:
+        path: CSV file of finished runs, made if absent.
+        jobs: distinct in setting, method and seed.
+        workers: processes, one thread each.
+        replace: drop rows of the jobs' methods and settings that another configuration made.
+
+    Returns:
+        Columns ``setting``, ``method``, ``seed``, ``config``, ``ktnas`` (version), ``code`` (hash of the
+        source), ``seconds``, then the numbers.
+
+    Raises:
+        SystemExit: there are rows of another configuration, and ``replace`` was not asked for.
+    """
+    stored = _of_one_configuration(path, _read(path), jobs, replace)
+    done = {(row["setting"], row["method"], int(row["seed"])) for row in stored}
+    missing = [job for job in jobs if (job.setting, job.method, job.seed) not in done]
+    started = time.perf_counter()
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        finished = Parallel(n_jobs=workers, return_as="generator_unordered")(
+            delayed(_run)(job) for job in missing
+        )
+        for count, row in enumerate(finished, start=1):
+            _append(path, row)
+            _report(row, count, len(missing), time.perf_counter() - started)
+    return _frame(_read(path), jobs)
+
+
+def _run(job: Job) -> dict[str, Any]:
+    started = time.perf_counter()
+    with threadpool_limits(1):
+        numbers = job.measure()
+    return {
+        "setting": job.setting,
+        "method": job.method,
+        "seed": job.seed,
+        "config": job.config,
+        "ktnas": __version__,
+        "code": code_hash(),
+        "seconds": round(time.perf_counter() - started, 2),
+        **numbers,
+    }
+
+
+def _report(row: Mapping[str, Any], count: int, total: int, elapsed: float) -> None:
+    left = elapsed / count * (total - count) / 60
+    what = f"{row['setting']}  {row['method']}  seed {row['seed']}  {row['seconds']} s"
+    print(f"[{count}/{total}] {what}  (about {left:.0f} min left)", file=sys.stderr, flush=True)
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    text = path.read_text(encoding="utf-8")
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:  # killed while it wrote a row
+        write_atomically(path, whole.encode())
+    return list(csv.DictReader(whole.splitlines()))
+
+
+def _of_one_configuration(
+    path: Path, rows: list[dict[str, str]], jobs: Sequence[Job], replace: bool
+) -> list[dict[str, str]]:
+    configs = {(job.setting, job.method): job.config for job in jobs}
+    kept = [
+        row for row in rows if configs.get((row["setting"], row["method"]), row["config"]) == row["config"]
+    ]
+    if len(kept) < len(rows):
+        if not replace:
+            raise SystemExit(
+                f"{path} holds {len(rows) - len(kept)} runs of these methods under another configuration. "
+                "--replace drops them; --out names another directory."
+            )
+        write_atomically(path, _csv([list(rows[0]), *(list(row.values()) for row in kept)]).encode())
+    return kept
+
+
+def _append(path: Path, row: Mapping[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header = _csv([list(row)])
+    with path.open("a+", encoding="utf-8", newline="") as file:
+        file.seek(0)
+        if (there := file.readline()) not in ("", header):
+            raise SystemExit(
+                f"{path} has other columns than {header.strip()}; --out names another directory."
+            )
+        file.write(("" if there else header) + _csv([list(row.values())]))
+
+
+def _csv(lines: Iterable[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    return text.getvalue()
+
+
+def _frame(rows: list[dict[str, str]], jobs: Sequence[Job]) -> pd.DataFrame:
+    place = {(job.setting, job.method, job.seed): position for position, job in enumerate(jobs)}
+    found = [row for row in rows if (row["setting"], row["method"], int(row["seed"])) in place]
+    found.sort(key=lambda row: place[row["setting"], row["method"], int(row["seed"])])
+    frame = pd.DataFrame(found)
+    numbers = [str(column) for column in frame if column not in TEXTS]
+    frame[numbers] = frame[numbers].apply(pd.to_numeric)
+    return frame
+
+
+def _digest(content: bytes) -> str:
+    return blake2b(content, digest_size=6).hexdigest()

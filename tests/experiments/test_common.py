@@ -1,0 +1,101 @@
+from functools import partial
+
+import pandas as pd
+import pytest
+
+from experiments.common import Job, command_line, config_hash, options, run_jobs
+from ktnas.presets import compose
+
+
+def jobs(*seeds, method="a", config="c1"):
+    return [Job("setting, one", method, seed, config, partial(dict, total=seed + 0.1)) for seed in seeds]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "results" / "runs.csv"
+
+
+def progress(capsys):
+    return capsys.readouterr().err.splitlines()
+
+
+def test_every_job_is_one_row(path, capsys):
+    rows = run_jobs(path, jobs(3, 1, 2))
+
+    assert rows["seed"].tolist() == [3, 1, 2]
+    assert rows["total"].tolist() == [3.1, 1.1, 2.1]
+    assert list(rows) == ["setting", "method", "seed", "config", "ktnas", "code", "seconds", "total"]
+    assert pd.read_csv(path).shape == (3, 8)
+    assert len(progress(capsys)) == 3
+
+
+def test_finished_jobs_are_skipped(path, capsys):
+    run_jobs(path, jobs(1, 2))
+    before = path.read_text()
+    progress(capsys)
+
+    assert run_jobs(path, jobs(2))["total"].tolist() == [2.1]
+    assert path.read_text() == before
+    assert run_jobs(path, jobs(1, 2, 3))["total"].tolist() == [1.1, 2.1, 3.1]
+    assert path.read_text().startswith(before)
+    assert len(progress(capsys)) == 1
+
+
+def test_processes_change_nothing(path, tmp_path):
+    alone, together = run_jobs(path, jobs(1, 2, 3)), run_jobs(tmp_path / "b.csv", jobs(1, 2, 3), workers=2)
+
+    pd.testing.assert_frame_equal(alone.drop(columns="seconds"), together.drop(columns="seconds"))
+
+
+def test_row_cut_off_by_a_kill_is_run_again(path):
+    whole = run_jobs(path, jobs(1, 2))
+    path.write_text(path.read_text()[:-4])
+
+    again = run_jobs(path, jobs(1, 2))
+
+    pd.testing.assert_frame_equal(whole.drop(columns="seconds"), again.drop(columns="seconds"))
+    assert len(pd.read_csv(path)) == 2
+
+
+def test_rows_of_another_configuration_are_not_mixed(path):
+    run_jobs(path, [*jobs(1, 2), *jobs(1, method="b")])
+    before = path.read_text()
+
+    with pytest.raises(SystemExit, match=r"holds 2 runs .* --replace"):
+        run_jobs(path, jobs(1, config="c2"))
+    assert path.read_text() == before
+
+    run_jobs(path, jobs(1, config="c2"), replace=True)
+    kept = pd.read_csv(path)
+    assert set(zip(kept["method"], kept["config"], strict=True)) == {("a", "c2"), ("b", "c1")}
+
+
+def test_other_columns_are_refused(path):
+    run_jobs(path, jobs(1))
+
+    with pytest.raises(SystemExit, match="other columns"):
+        run_jobs(path, [Job("setting, one", "a", 2, "c1", partial(dict, share=1.0))])
+
+
+def test_config_hash_is_of_what_decides_the_numbers():
+    def hashed(**overrides):
+        return config_hash(compose("random", overrides=overrides))
+
+    assert hashed() == hashed(seed=7, workers=2)
+    assert len({hashed(), hashed(budget=7), hashed(population=7), hashed(benchmark="nasbench201")}) == 4
+    assert config_hash({"a": 1, "b": 2}) == config_hash({"b": 2, "a": 1, "seed": 3})
+
+
+def test_options(capsys):
+    parser = options("one", "What it does.", ["a", "b"])
+
+    assert parser.parse_args([]).methods == ["a", "b"]
+    assert parser.parse_args(["--methods", "b"]).methods == ["b"]
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--methods", "a,c"])
+    assert "unknown: c; valid: a, b" in capsys.readouterr().err
+
+
+def test_command_line_can_be_typed_again():
+    assert command_line("one", ["--out", "my results"]) == "python -m experiments.one --out 'my results'"
