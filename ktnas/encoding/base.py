@@ -45,7 +45,7 @@ class Encoding(ABC):
 
     @property
     def relevance(self) -> dict[str, float]:
-        """Prior share of what each group explains, adding up to 1; equal shares unless the encoding knows better."""
+        """Prior share of what each group explains, adding up to 1; equal unless the encoding knows better."""
         return dict.fromkeys(self.groups, 1 / len(self.groups))
 
     def checked(self, genotypes: IntArray) -> IntArray:

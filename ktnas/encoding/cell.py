@@ -21,14 +21,14 @@ class CellFeatures(Encoding):
 
     - ``shape``: number of operations, edges and paths from input to output, mean, shortest and longest path,
       and for each operation its count and the most of it on one path;
-    - ``pairs``: log(1 + count) of each pair of operations that follow one another on a path, input and output
-      included;
+    - ``pairs``: log(1 + count) of each pair of operations that follow one another on a path, with input and
+      output as operations;
     - ``places``: which operation is left at each node place.
 
     The first two are equal for isomorphic cells. A Gaussian process gets a prior that explains most by the
-    coarse group and lets the finer ones correct it smoothly: ``relevance`` is 0.8, 0.1 and 0.1, and two random
-    architectures of the space are at squared distance 1/2, 1/8 and 1/8 on average (over 2,000 of them, drawn
-    once with a fixed seed).
+    coarse group and lets the finer ones correct it smoothly: ``relevance`` is 0.8, 0.1 and 0.1, and two
+    random architectures of the space are at squared distance 1/2, 1/8 and 1/8 on average (over 2,000 of
+    them, drawn once with a fixed seed).
     """
 
     _unit: dict[str, tuple[FloatArray, FloatArray]] = field(default_factory=dict, init=False, repr=False)
@@ -87,7 +87,7 @@ class CellFeatures(Encoding):
 def _labels(graphs: GraphBatch) -> FloatArray:
     """One-hot operation of each node place, (N, M, number of words); zero where there is no node."""
     words = np.arange(len(graphs.vocabulary))
-    return (graphs.operations[:, :, None] == words).astype(np.float64)
+    return np.asarray(graphs.operations[:, :, None] == words, dtype=np.float64)
 
 
 def _shape(edges: FloatArray, present: FloatArray) -> FloatArray:
@@ -124,7 +124,7 @@ def _shape(edges: FloatArray, present: FloatArray) -> FloatArray:
 
 
 def _heaviest(edges: BoolArray, weights: FloatArray) -> FloatArray:
-    """Greatest sum of node ``weights`` (N, M, W) along a path that leaves the input, at the output, (N, W)."""
+    """Greatest sum of node ``weights`` (N, M, W) along a path from the input to the output, (N, W)."""
     best = np.full(weights.shape, -np.inf)
     best[:, 0] = 0.0
     for node in range(1, weights.shape[1]):

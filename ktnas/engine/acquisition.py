@@ -38,6 +38,19 @@ class GapWarp:
         return np.asarray(self.best + self.half_width * gaps)
 
 
+@dataclass(frozen=True)
+class LogWarp:
+    """Logarithm, for positive quantities."""
+
+    def forward(self, values: FloatArray) -> FloatArray:
+        """Natural logarithm; values below 1e-12 count as that."""
+        return np.asarray(np.log(np.maximum(values, 1e-12)))
+
+    def inverse(self, warped: FloatArray) -> FloatArray:
+        """Exponential."""
+        return np.asarray(np.exp(np.clip(warped, -50, 50)))
+
+
 def expected_improvement(mean: FloatArray, std: FloatArray, best: float) -> FloatArray:
     """Expectation of max(best - Y, 0) for Y ~ N(mean, std²), elementwise (Jones et al. 1998)."""
     std = np.maximum(std, 1e-12)
@@ -52,7 +65,10 @@ def probability_below(mean: FloatArray, std: FloatArray, limit: float) -> FloatA
 
 @lru_cache
 def normal_points(n_samples: int, n_dims: int) -> FloatArray:
-    """Quasi-random standard normal points (n_samples, n_dims), always the same; ``n_samples`` a power of 2."""
+    """Quasi-random standard normal points (n_samples, n_dims), always the same.
+
+    ``n_samples`` is a power of 2.
+    """
     sobol = qmc.Sobol(n_dims, scramble=True, rng=np.random.default_rng(0))
     points: FloatArray = norm.ppf(np.clip(sobol.random(n_samples), 1e-6, 1 - 1e-6))
     points.flags.writeable = False

@@ -28,11 +28,11 @@ class Observations:
 class MultiTaskGP(Surrogate):
     """Additive kernel over feature groups, times a correlation of tasks (coregionalisation).
 
-    k((x, s), (x', t)) = B_st * sum_g w_g exp(-|x_g - x'_g|^2 / l_g), with B_tt = 1 and B_st = a_s a_t: how far
-    a task shares what the tasks have in common, ``a_t`` in (0, 1), is learned, so a task that disagrees is
-    left alone (Bonilla et al. 2007, with one latent factor). Observations carry noise. Weights, length scales,
-    ``a`` and noise are found by maximum a posteriori with L-BFGS on analytic gradients, from where the last
-    fit ended, and kept until ``refit`` new observations have come.
+    k((x, s), (x', t)) = B_st * sum_g w_g exp(-|x_g - x'_g|^2 / l_g), with B_tt = 1 and B_st = a_s a_t. How
+    far a task shares what the tasks have in common, ``a_t`` in (0, 1), is learned, so a task that disagrees
+    is left alone (Bonilla et al. 2007, with one latent factor). Observations carry noise. Weights, length
+    scales, ``a`` and noise are found by maximum a posteriori with L-BFGS on analytic gradients, from where
+    the last fit ended, and kept until ``refit`` new observations have come.
 
     Values are standardised: the mean of each task is taken off, all share one scale.
 
@@ -40,14 +40,14 @@ class MultiTaskGP(Surrogate):
         refit: observations after which the hyper-parameters are fitted anew, once there are 20.
         iterations: of L-BFGS per fit.
         noise: prior mean of the noise variance, for values of variance 1.
-        sharing: prior mean of ``a``.
+        sharing: prior mean of ``a``, a loose one: the data soon overrule it.
         limit: observations used at most, the best of each task first; a fit costs O(limit^3).
     """
 
     refit: int = 10
     iterations: int = 40
     noise: float = 0.05
-    sharing: float = 0.95
+    sharing: float = 0.8
     limit: int = 1000
     _seen: int = field(default=0, init=False, repr=False)
     _next_fit: int = field(default=0, init=False, repr=False)
@@ -76,6 +76,7 @@ class MultiTaskGP(Surrogate):
             ]
         )
         self._prior_sd = np.ones(len(self._prior_mean))
+        self._prior_sd[2 * n_groups : -1] = 2.0
         self._theta = self._prior_mean.copy()
         self._data = None
         self._next_fit = 0

@@ -106,7 +106,7 @@ def test_answers_do_not_depend_on_the_workers():
         return zlib.crc32(text.encode()) % 100
 
     results = [
-        search(slow, 16, objectives="error", workers=workers).evaluations.drop(
+        search(slow, 12, objectives="error", workers=workers).evaluations.drop(
             columns=["seconds", "answered"]
         )
         for workers in (1, 2)

@@ -59,9 +59,15 @@ class Killer:
         return int(self.process.stdout.readline())
 
 
-@pytest.fixture
-def killer(tmp_path):
-    killer = Killer(tmp_path)
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    """Where the modules are that it imports."""
+    return tmp_path_factory.mktemp("modules")
+
+
+@pytest.fixture(scope="module")
+def killer(directory):
+    killer = Killer(directory)
     yield killer
     killer.process.stdin.close()
     killer.process.stdout.close()
@@ -122,8 +128,8 @@ def test_killed_search_ends_in_the_same_rows(killer, tmp_path, algorithm, overri
     pd.testing.assert_frame_equal(*fronts, check_exact=True)
 
 
-def test_killed_search_of_a_function_evaluates_nothing_again(killer, tmp_path):
-    (tmp_path / "logged.py").write_text(LOGGED)
+def test_killed_search_of_a_function_evaluates_nothing_again(killer, directory, tmp_path):
+    (directory / "logged.py").write_text(LOGGED)
     search = {
         "benchmark": {"name": "function", "functions": {"f": "logged:score"}, "space": "transnas_micro"},
         "source": [],
@@ -139,7 +145,7 @@ def test_killed_search_of_a_function_evaluates_nothing_again(killer, tmp_path):
 
     known = check_killed_and_resumed(killer, search | {"run_dir": str(tmp_path / "run")}, kills, 1, 0.05)
 
-    asked = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
+    asked = [line.split() for line in (directory / "log").read_text().splitlines()]
     assert len({text for _, text in asked}) == 26
     for attempt, before in enumerate(known):
         again = {text for number, text in asked if int(number) == attempt and ("f", text) in before}
@@ -171,8 +177,8 @@ def test_finished_search_is_not_searched_again(tmp_path):
     pd.testing.assert_frame_equal(first.evaluations, second.evaluations)
 
 
-def test_second_process_on_a_run_is_refused(killer, tmp_path):
-    (tmp_path / "slow.py").write_text(
+def test_second_process_on_a_run_is_refused(killer, directory, tmp_path, monkeypatch):
+    (directory / "slow.py").write_text(
         "import time\n\ndef score(text):\n    time.sleep(0.1)\n    return len(set(text))\n"
     )
     search = {
@@ -186,12 +192,9 @@ def test_second_process_on_a_run_is_refused(killer, tmp_path):
     killer.send(search)
     while not recorded(tmp_path / "run"):
         time.sleep(0.02)
-    sys.path.insert(0, str(tmp_path))
-    try:
-        with pytest.raises(UserError, match=r"run is in use by process \d+ on .*Wait until") as caught:
-            ktnas.search(**search)
-    finally:
-        sys.path.remove(str(tmp_path))
+    monkeypatch.syspath_prepend(directory)
+    with pytest.raises(UserError, match=r"run is in use by process \d+ on .*Wait until") as caught:
+        ktnas.search(**search)
     os.kill(int(re.search(r"process (\d+)", str(caught.value))[1]), signal.SIGKILL)
     assert killer.wait() == -signal.SIGKILL
 

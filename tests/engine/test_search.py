@@ -35,15 +35,22 @@ def check(result, **budgets):
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 class TestEveryAlgorithm:
-    def test_from_a_source_to_a_target(self, algorithm):
+    def test_from_a_source_to_a_target(self, algorithm, tmp_path):
         result = ktnas.search(
-            algorithm=algorithm, budget=23, source_budget=17, overrides=ALGORITHMS[algorithm]
+            write_tables(tmp_path, 400),
+            source="a",
+            target="b",
+            device="phone",
+            algorithm=algorithm,
+            budget=23,
+            source_budget=17,
+            overrides=ALGORITHMS[algorithm],
         )
-        check(result, cora=17, citeseer=23)
+        check(result, a=17, b=23)
         assert result.evaluations["role"].tolist() == ["source"] * 17 + ["target"] * 23
-        front = result.front("citeseer")
-        assert non_dominated(front[["error", "latency_ms_gpu"]].to_numpy()).all()
-        assert (front["error"] == 100 - front["valid_accuracy"]).all()
+        front = result.front("b")
+        assert non_dominated(front[["error", "latency_ms_phone"]].to_numpy()).all()
+        assert (front["error"] == 100 - front["score"]).all()
 
     def test_several_targets_at_once(self, algorithm, tmp_path):
         result = ktnas.search(
@@ -97,6 +104,15 @@ class TestEveryAlgorithm:
         assert result.summary["tasks"]["a"]["fronts"][0]["regret"] == 0
 
 
+def test_default_search():
+    result = ktnas.search(budget=15, source_budget=13)
+    check(result, cora=13, citeseer=15)
+    front = result.front()
+    assert non_dominated(front[["error", "latency_ms_gpu"]].to_numpy()).all()
+    assert (front["error"] == 100 - front["valid_accuracy"]).all()
+    assert {"test_accuracy", "params"} <= set(front)
+
+
 def test_published_ktnas_learns_its_embedding(tmp_path, monkeypatch):
     monkeypatch.setenv("KTNAS_CACHE", str(tmp_path))
     encoding = {"name": "arch2vec", "epochs": 1, "samples": 100, "dim": 8, "hidden": 8}
@@ -139,12 +155,16 @@ def test_several_objectives():
     assert non_dominated(front.to_numpy()).all()
 
 
-@pytest.mark.parametrize("objectives", [["latency"], ["latency", "params"]])
+@pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("algorithm", ["ktnas", "nsga2"])
-def test_error_need_not_be_an_objective(objectives, algorithm):
-    result = ktnas.search(objectives=objectives, algorithm=algorithm, source=[], budget=14)
-    check(result, citeseer=14)
+def test_error_need_not_be_an_objective(tmp_path, known, algorithm):
+    config = write_tables(tmp_path, 400) | {"latency_known": known}
+    result = ktnas.search(
+        config, target="a", objectives=["latency"], device="phone", algorithm=algorithm, budget=14
+    )
+    check(result, a=14)
     assert result.evaluations["error"].notna().all()
+    assert result.front()["latency_ms_phone"].tolist() == [result.evaluations["latency_ms_phone"].min()]
 
 
 @pytest.mark.parametrize("algorithm", ["ktnas", "nsga2", "regularized_evolution"])

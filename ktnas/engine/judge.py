@@ -1,0 +1,155 @@
+"""What surrogates, fitted to all that a search has seen, expect of candidates."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ktnas.arrays import BoolArray, FloatArray, IntArray
+from ktnas.engine.acquisition import (
+    GapWarp,
+    LogWarp,
+    chebyshev,
+    expected_improvement,
+    hypervolume_improvement,
+    normal_points,
+    probability_below,
+)
+from ktnas.engine.objectives import Objectives
+from ktnas.engine.state import TaskState, limit_violation
+from ktnas.record.front import MARGIN, non_dominated
+from ktnas.surrogate.base import Surrogate
+
+
+class Judge:
+    """Surrogates fitted for one choice, and the acquisition they give."""
+
+    def __init__(
+        self,
+        state: TaskState,
+        objectives: Objectives,
+        free: Sequence[str],
+        surrogates: dict[str, Surrogate],
+        samples: int,
+    ) -> None:
+        self._state = state
+        self._objectives = objectives
+        self._free = free
+        self._surrogates = surrogates
+        self._samples = samples
+        self._warps: dict[str, GapWarp | LogWarp] = {}
+        self._data: dict[str, tuple[IntArray, IntArray, FloatArray]] = {}
+        self._weights = state.rng.dirichlet(np.ones(state.n_objectives))
+
+    def observe(self, states: Sequence[TaskState]) -> None:
+        """Fit the surrogate of every column that is not free to all tasks."""
+        for j, column in enumerate(self._state.columns):
+            if column in self._free:
+                continue
+            genotypes, tasks, values = [], [], []
+            for other in states:
+                found = np.isfinite(other.values[:, j])
+                if not found.any():
+                    continue
+                warp = GapWarp.of(other.values[found, j]) if column == "error" else LogWarp()
+                if other is self._state:
+                    self._warps[column] = warp
+                genotypes.append(other.genotypes[found])
+                tasks.append(np.full(found.sum(), other.index))
+                values.append(warp.forward(other.values[found, j]))
+            self._warps.setdefault(column, GapWarp(0.0, 1.0) if column == "error" else LogWarp())
+            self._data[column] = (np.vstack(genotypes), np.concatenate(tasks), np.concatenate(values))
+            self._surrogates[column].fit(*self._data[column])
+
+    def believe(self, genotype: IntArray) -> None:
+        """Take the prediction for a chosen genotype (1, V) as if it had been observed."""
+        index = self._state.index
+        for column, (genotypes, tasks, values) in self._data.items():
+            predicted = self._surrogates[column].predict(genotype, index)
+            self._data[column] = (
+                np.vstack([genotypes, genotype]),
+                np.append(tasks, index),
+                np.append(values, predicted),
+            )
+            self._surrogates[column].fit(*self._data[column])
+
+    def acquisition(self, genotypes: IntArray) -> FloatArray:
+        """What an evaluation of each genotype (P, V) is expected to bring, (P,).
+
+        Negative beyond a limit that is known to be broken, -inf where a free column has no value.
+        """
+        mean, std = self._predict(genotypes)
+        state = self._state
+        keeps = self._probability_of_limits(mean, std)
+        if not (np.isfinite(state.F).all(axis=1) & (state.violation == 0)).any():
+            gain = np.exp(-np.argsort(np.argsort(mean[:, 0])) / max(len(mean), 1))
+        elif state.n_objectives == 1:
+            gain = self._improvement(mean[:, 0], std[:, 0])
+        else:
+            gain = self._joint_improvement(mean, std)
+        known_excess = limit_violation(np.where(std == 0, mean, -np.inf), state.limits)
+        gain = np.where(known_excess > 0, -known_excess, gain * keeps)
+        return np.where(np.isfinite(mean).all(axis=1), gain, -np.inf)
+
+    def _predict(self, genotypes: IntArray) -> tuple[FloatArray, FloatArray]:
+        state = self._state
+        mean, std = np.zeros((2, len(genotypes), len(state.columns)))
+        for j, column in enumerate(state.columns):
+            if column in self._free and state.task is not None:
+                mean[:, j] = self._objectives.consult(state.task, genotypes, column)
+            else:
+                mean[:, j], std[:, j] = self._surrogates[column].predict(
+                    genotypes, state.index, return_std=True
+                )
+        return mean, std
+
+    def _probability_of_limits(self, mean: FloatArray, std: FloatArray) -> FloatArray:
+        probability = np.ones(len(mean))
+        for j, column in enumerate(self._state.columns):
+            limit = self._state.limits[j]
+            if column not in self._free and np.isfinite(limit):
+                warped = float(self._warps[column].forward(np.array([limit]))[0])
+                probability *= probability_below(mean[:, j], std[:, j], warped)
+        return probability
+
+    def _improvement(self, mean: FloatArray, std: FloatArray) -> FloatArray:
+        kept = self._best_points()[:, 0]
+        column = self._state.columns[0]
+        if column in self._free:
+            return np.asarray(np.maximum(kept.min() - mean, 0))
+        return expected_improvement(mean, std, float(self._warps[column].forward(kept).min()))
+
+    def _joint_improvement(self, mean: FloatArray, std: FloatArray) -> FloatArray:
+        points = self._sampled(mean, std)
+        best = self._best_points()
+        gain = np.zeros(len(mean))
+        for columns in self._objectives.fronts:
+            front = best[:, columns]
+            reference = front.max(axis=0) + MARGIN * np.ptp(front, axis=0)
+            front = front[non_dominated(front)]
+            if len(columns) == 2:
+                gain += hypervolume_improvement(points[..., columns], front, reference).mean(axis=0)
+            elif len(columns) == 1:
+                gain += np.maximum(front.min() - points[..., columns[0]], 0).mean(axis=0)
+            else:
+                weights = self._weights[columns] / self._weights[columns].sum()
+                ideal = front.min(axis=0)
+                values = chebyshev(points[..., columns], weights, ideal, reference)
+                gain += np.maximum(chebyshev(front, weights, ideal, reference).min() - values, 0).mean(axis=0)
+        return gain
+
+    def _sampled(self, mean: FloatArray, std: FloatArray) -> FloatArray:
+        """Samples of the objectives in their own units, (S, P, m)."""
+        state = self._state
+        m = state.n_objectives
+        unknown = [j for j in range(m) if state.columns[j] not in self._free]
+        points = np.repeat(mean[None, :, :m], self._samples if unknown else 1, axis=0)
+        for k, j in enumerate(unknown):
+            noise = normal_points(self._samples, len(unknown))[:, k, None]
+            points[:, :, j] = self._warps[state.columns[j]].inverse(mean[:, j] + std[:, j] * noise)
+        return points
+
+    def _best_points(self) -> FloatArray:
+        """Objectives (K, m) of the successful evaluations within the limits."""
+        state = self._state
+        within: BoolArray = np.isfinite(state.F).all(axis=1) & (state.violation == 0)
+        return state.F[within]
