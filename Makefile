@@ -14,7 +14,7 @@ help:
 	@echo "make search   install into $(VENV) and run the default search; prints the Pareto set"
 	@echo "              options:  make search ARGS=\"target=[pubmed] budget=50\"   (all: make search ARGS=--help)"
 	@echo "make test     install into $(VENV), then lint, types, layering and tests"
-	@echo "make bench    install into $(VENV) and print the published numbers with fresh seeds"
+	@echo "make bench    install into $(VENV) and time the engine's own work beside Optuna's samplers"
 	@echo "make clean    remove $(VENV), caches and build output; never your runs"
 	@echo
 	@echo "PYTHON=...    the Python that $(VENV) is made with (3.11 to 3.13; now: $(PYTHON))"

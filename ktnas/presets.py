@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ktnas.engine.config import SearchConfig
 from ktnas.engine.schema import PARTS, explain, open_schema, read_yaml, to_mapping, to_search_config
 from ktnas.errors import UserError, unknown
+from ktnas.registry import PLUGINS
 from ktnas.resources import resource_dir
 
 GROUPS = (*PARTS, "algorithm")
@@ -92,7 +93,11 @@ def _part(group: str, value: Any, current: DictConfig) -> dict[str, Any]:
         return load_option(group, value)
     if not isinstance(value, Mapping):
         raise UserError(f"{group}={value!r}: expected a name, or keys and values.")
-    return (load_option(group, str(value["name"])) if "name" in value else to_mapping(current)) | dict(value)
+    if "name" not in value:
+        return to_mapping(current) | dict(value)
+    name = str(value["name"])
+    own = name in PLUGINS.get(group, {}) and name not in group_options(group)
+    return dict(value) if own else load_option(group, name) | dict(value)
 
 
 def _preset(group: str, name: str) -> Path:

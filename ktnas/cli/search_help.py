@@ -27,7 +27,8 @@ How to search
   budget=N                 evaluations of each target task, the first population included (100)
   source_budget=N          evaluations of each source task that is searched first (100)
   seed=N                   of all randomness (0); the same seed gives the same evaluations
-  workers=N                processes that evaluate (1); does not change the result
+  batch=N                  architectures a surrogate asks for at once (1); they can be evaluated side by side
+  workers=N                processes that evaluate functions (1); does not change the result
   timeout=SECONDS          longest that one evaluation may take
 
 Where it is kept

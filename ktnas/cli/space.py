@@ -10,7 +10,12 @@ from rich.text import Text
 
 from ktnas.space import SearchSpace, list_spaces, load_space
 
-app = typer.Typer(no_args_is_help=True, help="List, show and draw search spaces.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="List, show and draw search spaces.",
+    rich_markup_mode=None,
+    add_completion=False,
+)
 
 SpaceName = Annotated[
     str, typer.Argument(metavar="NAME", help="Name of a space, or a YAML file of your own.")

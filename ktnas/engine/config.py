@@ -43,7 +43,8 @@ class SearchConfig:
     Attributes:
         benchmark: configuration of the benchmark, ``conf/benchmark/<name>.yaml``.
         space: replaces the benchmark's space: a name or the path of a YAML file.
-        source: tasks searched first, or the directory of a finished run; None is the benchmark's default.
+        source: tasks searched first, or the run directory of a finished search; None is the benchmark's
+            default, or nothing where the algorithm does not learn from other tasks.
         target: tasks to search; None is the benchmark's default.
         device: name or names of devices; None is the benchmark's default.
         objectives: what is minimised, of error, latency, params, flops, energy.

@@ -43,9 +43,10 @@ class Judge:
     def observe(self, states: Sequence[TaskState]) -> None:
         """Fit the surrogate of every column that is not free to all tasks."""
         for j, column in enumerate(self._state.columns):
-            if column in self._free:
+            if column in self._free or column not in self._surrogates:
                 continue
-            genotypes, tasks, values = [], [], []
+            genotypes = [self._state.genotypes[:0]]
+            tasks, values = [np.empty(0, dtype=np.int64)], [np.empty(0)]
             for other in states:
                 found = np.isfinite(other.values[:, j])
                 if not found.any():
@@ -96,7 +97,7 @@ class Judge:
         for j, column in enumerate(state.columns):
             if column in self._free and state.task is not None:
                 mean[:, j] = self._objectives.consult(state.task, genotypes, column)
-            else:
+            elif column in self._surrogates:
                 mean[:, j], std[:, j] = self._surrogates[column].predict(
                     genotypes, state.index, return_std=True
                 )
@@ -124,7 +125,7 @@ class Judge:
         gain = np.zeros(len(mean))
         for columns in self._objectives.fronts:
             front = best[:, columns]
-            reference = front.max(axis=0) + MARGIN * np.ptp(front, axis=0)
+            reference = _beyond(front)
             front = front[non_dominated(front)]
             if len(columns) == 2:
                 gain += hypervolume_improvement(points[..., columns], front, reference).mean(axis=0)
@@ -153,3 +154,9 @@ class Judge:
         state = self._state
         within: BoolArray = np.isfinite(state.F).all(axis=1) & (state.violation == 0)
         return state.F[within]
+
+
+def _beyond(points: FloatArray) -> FloatArray:
+    """Reference (m,) a tenth of the range beyond the worst of ``points`` (K, m) in every objective."""
+    span = np.ptp(points, axis=0)
+    return np.asarray(points.max(axis=0) + MARGIN * np.where(span > 0, span, np.abs(points).max(axis=0)))

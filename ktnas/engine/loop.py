@@ -84,8 +84,11 @@ class Search:
             chosen = state.draw(min(max(parts.batch, 1), state.remaining))
         self._evaluate(state, chosen[: state.remaining])
         if len(moved):
-            success = self._succeeded(state, brood, len(pool) - len(moved), len(moved))
-            parts.transfer.feedback(state.index, number, moved, success)
+            tried, success = self._outcome(state, brood, moved, len(pool) - len(moved))
+            if tried.any():
+                parts.transfer.feedback(
+                    state.index, number, moved.take(np.flatnonzero(tried)), success[tried]
+                )
 
     def _evaluate(self, state: TaskState, genotypes: IntArray) -> None:
         if not len(genotypes):
@@ -109,13 +112,22 @@ class Search:
             np.concatenate([empty, *(np.arange(len(other.parents)) for other in others)]),
         )
 
-    def _succeeded(self, state: TaskState, brood: Brood, first_moved: int, n_moved: int) -> BoolArray:
-        """Whether a child of each moved architecture is in the top share of the new parents (n_moved,)."""
+    def _outcome(
+        self, state: TaskState, brood: Brood, moved: Candidates, n_parents: int
+    ) -> tuple[BoolArray, BoolArray]:
+        """What became of the moved architectures, which follow ``n_parents`` in the breeding pool.
+
+        Returns:
+            (n_moved,) masks: evaluated, or parent of a child that was (all of them without a screen); and
+            parent of a child in the top share of the new parents.
+        """
         n_top = max(1, int(np.ceil(self._with.transfer.top * self._with.population)))
         top = set(state.space.identities(state.genotypes[state.parents[:n_top]]).tolist())
-        good = [identity in top for identity in state.space.identities(brood.genotypes).tolist()]
-        fathers = brood.lineage[np.array(good, dtype=np.bool_)] - first_moved
-        return np.isin(np.arange(n_moved), fathers)
+        children = state.space.identities(brood.genotypes).tolist()
+        good = np.array([child in top for child in children], dtype=np.bool_)
+        fathers, rows = brood.lineage - n_parents, np.arange(len(moved))
+        tried = state.known(moved.genotypes) | np.isin(rows, fathers[state.known(brood.genotypes)])
+        return tried, np.isin(rows, fathers[good])
 
     def _done(self, state: TaskState) -> bool:
         target = self._until.get(state.name)

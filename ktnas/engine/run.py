@@ -80,7 +80,8 @@ def prepare(config: SearchConfig) -> Prepared:
     if isinstance(config.source, str | Path) and str(config.source) not in benchmark.tasks:
         source_run = read_source_run(Path(config.source), benchmark, targets)
     else:
-        default = tuple(name for name in benchmark.config.source if name not in targets)
+        learns = config.transfer.get("name") != "none" or config.screen.get("name") != "none"
+        default = tuple(name for name in benchmark.config.source if learns and name not in targets)
         sources = _names("source", config.source, default)
     for name in sources:
         if name in targets:

@@ -103,6 +103,11 @@ class TaskState:
             first &= self.task.contains(genotypes)
         return first
 
+    def known(self, genotypes: IntArray) -> BoolArray:
+        """Mask (N,) of the genotypes that were evaluated."""
+        identities = self.space.identities(genotypes).tolist()
+        return np.array([identity in self._known for identity in identities], dtype=np.bool_)
+
     def left(self) -> IntArray:
         """All architectures that can be evaluated and were not yet (L, V), in a space that can be listed."""
         everything, identities = self._everything

@@ -11,7 +11,7 @@ class Surrogate(ABC):
     """Regression of values on (genotype, task). A plug-in: a dataclass whose fields are its parameters.
 
     An instance belongs to one search and one quantity. Values are in any unit; each task may have its own
-    level and spread. Tasks are numbered from 0.
+    level; their spreads should be alike. Tasks are numbered from 0.
     """
 
     _features: FeatureStore | None = None

@@ -42,7 +42,9 @@ class AnswerError(Exception):
     """What the function returned cannot be used."""
 
 
-def evaluate_isolated(payload: bytes, text: str, searched: str, timeout: float | None) -> Outcome:
+def evaluate_isolated(
+    payload: bytes, text: str, searched: str, timeout: float | None, search: int
+) -> Outcome:
     """Call the pickled function (or name of one) ``payload`` on an architecture's ``text``, in a child
     process.
 
@@ -55,10 +57,13 @@ def evaluate_isolated(payload: bytes, text: str, searched: str, timeout: float |
         text: the architecture.
         searched: the metric that must be there and finite.
         timeout: seconds until the child is killed, or None.
+        search: process that waits for the answer, this one's parent; nothing is evaluated once it is gone.
 
     Raises:
         UserError: the function cannot be loaded in this process.
     """
+    if os.getppid() != search:
+        os._exit(1)
     load(payload)
     receiver, sender = get_context("fork").Pipe(duplex=False)
     child = get_context("fork").Process(target=_child, args=(sender, os.getpid(), payload, text, searched))
@@ -66,7 +71,7 @@ def evaluate_isolated(payload: bytes, text: str, searched: str, timeout: float |
     child.start()
     sender.close()
     try:
-        status, metrics, message = _wait(child, receiver, timeout)
+        status, metrics, message = _wait(child, receiver, timeout, search)
         seconds = time.perf_counter() - started
         if status == "ok":
             connection.wait([child.sentinel], GRACE_SECONDS)
@@ -89,10 +94,9 @@ def load(payload: bytes) -> Callable[[str], Any]:
 
 
 def _wait(
-    child: BaseProcess, receiver: "connection.Connection[Any, Answer]", timeout: float | None
+    child: BaseProcess, receiver: "connection.Connection[Any, Answer]", timeout: float | None, search: int
 ) -> Answer:
     deadline = math.inf if timeout is None else time.monotonic() + timeout
-    parent = os.getppid()
     while True:
         patience = min(WATCH_SECONDS, deadline - time.monotonic())
         ready = connection.wait([receiver, child.sentinel], max(patience, 0))
@@ -100,7 +104,7 @@ def _wait(
             return _receive(child, receiver)
         if time.monotonic() >= deadline:
             return "timeout", {}, f"took longer than {timeout:g} s and was killed"
-        if os.getppid() != parent:  # the search is gone, nobody waits for the answer
+        if os.getppid() != search:  # the search is gone, nobody waits for the answer
             _kill(child)
             os._exit(1)
 

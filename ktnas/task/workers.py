@@ -1,5 +1,6 @@
 """Evaluations spread over worker processes."""
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -43,7 +44,7 @@ def stream_from_workers(
         pool = get_reusable_executor(max_workers=workers, timeout=IDLE_SECONDS, env=ONE_THREAD)
         try:
             futures = {
-                pool.submit(evaluate_isolated, payload, texts[index], searched, timeout): index
+                pool.submit(evaluate_isolated, payload, texts[index], searched, timeout, os.getpid()): index
                 for index in sorted(pending)
             }
             for future in as_completed(futures):

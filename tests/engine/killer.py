@@ -37,8 +37,9 @@ def attempt(order: dict) -> int:
         os._exit(0)
     if order["kill"] is not None:
         while recorded(Path(order["search"]["run_dir"])) < order["kill"]:
-            if os.waitpid(pid, os.WNOHANG)[0]:
-                return 0
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                return os.waitstatus_to_exitcode(status)
             time.sleep(0.01)
         time.sleep(order["after"])
         os.kill(pid, signal.SIGKILL)

@@ -85,14 +85,15 @@ def check_killed_and_resumed(killer, search, kills, seed, after=0.01):
     rng = np.random.default_rng(seed)
     run_dir = Path(search["run_dir"])
     total = search["budget"] * len(search["target"]) + search["source_budget"] * len(search["source"])
-    known = [set()]
+    known, ended = [set()], []
     for attempt, kill in enumerate(
         sorted(rng.choice(np.arange(1, 2 * total // 3), kills, replace=False).tolist())
     ):
         killer.send(search, kill, rng.uniform(0, after), str(attempt))
-        assert killer.wait() == -signal.SIGKILL
+        ended.append(killer.wait())
         known.append({(e.task, e.architecture) for e in read_ledger(run_dir).evaluations})
-        assert not (run_dir / "evaluations.csv").exists()
+    assert ended[0] == -signal.SIGKILL
+    assert set(ended) <= {-signal.SIGKILL, 0}  # a late one may come after the end
     killer.send(search, attempt=str(kills))
     assert killer.wait() == 0
     assert recorded(run_dir) == total
@@ -150,7 +151,7 @@ def test_killed_search_of_a_function_evaluates_nothing_again(killer, directory, 
     for attempt, before in enumerate(known):
         again = {text for number, text in asked if int(number) == attempt and ("f", text) in before}
         assert not again
-    assert len(asked) <= 26 + 7 * kills  # two that the workers had begun, and five that were handed to them
+    assert len(asked) <= 26 + 2 * kills  # those that the two workers had begun
     killer.send(search | {"workers": 1, "run_dir": str(tmp_path / "straight")})
     assert killer.wait() == 0
     pd.testing.assert_frame_equal(rows(tmp_path / "run"), rows(tmp_path / "straight"), check_exact=True)
