@@ -18,7 +18,6 @@ help:
 	@echo "make clean    remove $(VENV), caches and build output; never your runs"
 	@echo
 	@echo "PYTHON=...    the Python that $(VENV) is made with (3.11 to 3.13; now: $(PYTHON))"
-	@echo "Without a GPU, PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu installs a much smaller torch."
 
 search: $(VENV)/.installed
 	@$(BIN)/ktnas search $(ARGS)
