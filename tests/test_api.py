@@ -62,10 +62,15 @@ def test_one_name_or_several_is_the_same_search(config, tmp_path):
 
 
 def test_default_is_the_default_search():
-    result = ktnas.search(algorithm="random", budget=5, source_budget=4)
+    result = ktnas.search(algorithm="emtnas", budget=5, source_budget=4)
     assert result.summary["config"]["benchmark"]["name"] == "nasbench_graph"
     assert result.evaluations["task"].tolist() == ["cora"] * 4 + ["citeseer"] * 5
     assert {"valid_accuracy", "test_accuracy", "latency_ms_gpu", "params"} <= set(result.evaluations)
+
+
+def test_an_algorithm_that_learns_from_no_other_task_has_no_source_by_default():
+    result = ktnas.search(algorithm="random", budget=5)
+    assert result.evaluations["task"].tolist() == ["citeseer"] * 5
 
 
 def test_front_of_a_task(config):

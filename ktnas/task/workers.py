@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 
-from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky import ProcessPoolExecutor
 
 from ktnas.errors import UserError
 from ktnas.task.isolation import evaluate_isolated
@@ -31,7 +31,8 @@ def stream_from_workers(
 ) -> Iterator[tuple[int, Outcome]]:
     """Index and outcome of each architecture, in the order in which they are answered.
 
-    Loky's reusable pool, so that one worker too is a process of its own. Numerical libraries use one thread.
+    A pool of loky's that is kept from call to call, so that one worker too is a process of its own; not the
+    reusable one, which joblib's ``Parallel`` takes for its own. Numerical libraries use one thread.
     An evaluation whose worker died is asked again in a new pool, at most ``ATTEMPTS`` times.
 
     Raises:
@@ -41,7 +42,7 @@ def stream_from_workers(
     for _ in range(ATTEMPTS):
         if not pending:
             return
-        pool = get_reusable_executor(max_workers=workers, timeout=IDLE_SECONDS, env=ONE_THREAD)
+        pool = _pool(workers)
         try:
             futures = {
                 pool.submit(evaluate_isolated, payload, texts[index], searched, timeout, os.getpid()): index
@@ -52,12 +53,30 @@ def stream_from_workers(
                     outcome = future.result()
                     pending.remove(futures[future])
                     yield futures[future], outcome
+            if pending:
+                _close()
         except (BrokenExecutor, BrokenProcessPool):
-            continue
+            _close()
         except UserError as problem:
             raise UserError(str(problem)) from None
         except BaseException:
-            pool.shutdown(wait=True, kill_workers=True)
+            _close()
             raise
     for index in sorted(pending):
         yield index, Outcome("failed", message=f"its worker process died {ATTEMPTS} times")
+
+
+_kept: dict[int, ProcessPoolExecutor] = {}
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    """The pool of that size; one of another size is closed."""
+    if workers not in _kept:
+        _close()
+        _kept[workers] = ProcessPoolExecutor(max_workers=workers, timeout=IDLE_SECONDS, env=ONE_THREAD)
+    return _kept[workers]
+
+
+def _close() -> None:
+    while _kept:
+        _kept.popitem()[1].shutdown(wait=True, kill_workers=True)
