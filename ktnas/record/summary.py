@@ -11,7 +11,7 @@ from ktnas.record.files import plain
 from ktnas.record.view import FrontView
 from ktnas.version import __version__
 
-_PACKAGES = ("numpy", "torch", "scikit-learn", "scipy", "pandas", "pymoo", "moocore")
+_PACKAGES = ("numpy", "torch", "scipy", "pandas", "pymoo", "moocore")
 
 
 def build_summary(
