@@ -46,16 +46,17 @@ $(VENV)/.created:
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-# hatchling first, at its pinned version, so that building ktnas fetches nothing of its own accord.
+# What builds comes first, at pinned versions, so that building fetches nothing of its own accord: hatchling for ktnas,
+# setuptools for antlr4-python3-runtime, which is published without a wheel.
 $(VENV)/.installed: $(VENV)/.created $(PINNED)
 	@echo "==> Installing ktnas into $(VENV) (once; several minutes, mostly torch)"
-	@$(BIN)/python -m pip install --quiet -c constraints.txt hatchling
+	@$(BIN)/python -m pip install --quiet -c constraints.txt hatchling setuptools
 	@$(BIN)/python -m pip install -c constraints.txt --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.created $(PINNED)
 	@echo "==> Installing ktnas and its development tools into $(VENV) (once; several minutes, mostly torch)"
-	@$(BIN)/python -m pip install --quiet -c constraints.txt hatchling
+	@$(BIN)/python -m pip install --quiet -c constraints.txt hatchling setuptools
 	@$(BIN)/python -m pip install -c constraints.txt --no-build-isolation -e '.[dev]'
 	@touch $(VENV)/.installed $@
 

@@ -19,6 +19,7 @@ PLUGINS: dict[str, dict[str, str | type]] = {
         "edge_cell": "ktnas.space.edge_cell:EdgeCell",
         "node_cell": "ktnas.space.node_cell:NodeCell",
     },
+    "network": {},
     "encoding": {
         "onehot": "ktnas.encoding.onehot:OneHot",
         "cell": "ktnas.encoding.cell:CellFeatures",

@@ -2,9 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import networkx as nx
 import numpy as np
@@ -14,6 +14,12 @@ from ktnas.errors import UserError, unknown
 from ktnas.space.architecture import Architecture
 from ktnas.space.graph import GraphBatch, canonical_keys, hash_rows, prune
 from ktnas.space.text import TextError, TextForm, quote
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ktnas.network.base import NetworkBuilder
+    from ktnas.network.task import NetworkTask
 
 ENUMERATION_LIMIT = 2_000_000
 DRAWS = 1000
@@ -40,6 +46,7 @@ class SearchSpace(ABC):
         distinct: ``genotype`` where every genotype is an architecture of its own (isomorphic ones were
             trained apart), ``canonical`` where genotypes with equal canonical keys are one architecture.
         allow_empty: whether a genotype whose pruned graph has no operation left is an architecture.
+        network: what builds its networks: ``name`` in the registry and parameters; empty where nothing does.
     """
 
     family: ClassVar[str]
@@ -54,6 +61,7 @@ class SearchSpace(ABC):
     identity: str | None = None
     distinct: str = "genotype"
     allow_empty: bool = True
+    network: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "operations", tuple(self.operations))
@@ -173,6 +181,42 @@ class SearchSpace(ABC):
     def architecture(self, text: str) -> Architecture:
         """The architecture of one official text."""
         return Architecture(self, self.parse([text])[0])
+
+    def choices(self, genotype: IntArray) -> dict[str, str]:
+        """What each variable of one genotype (V,) is written as."""
+        row = self._in_range(np.asarray(genotype)[None])[0].tolist()
+        return {
+            name: values[index] for (name, values), index in zip(self.variables.items(), row, strict=True)
+        }
+
+    def build(
+        self,
+        architecture: "Architecture | IntArray | str",
+        task: "NetworkTask | str",
+        seed: int = 0,
+        **settings: Any,
+    ) -> "nn.Module":
+        """Network of an architecture, a torch module initialised from ``seed``.
+
+        Args:
+            architecture: an architecture of this space, its genotype (V,) or its official text.
+            task: what it is for: a name in ``ktnas.network.task.NETWORK_TASKS`` or a task of one's own.
+            seed: of the initial weights.
+            settings: parameters of the space's builder other than those of its authors, ``channels=8`` say.
+
+        Raises:
+            UserError: a space without networks, an unknown task or setting.
+        """
+        from ktnas.registry import build
+
+        if not self.network:
+            raise UserError(f"Space {self.name} has no networks: its YAML file has no key 'network'.")
+        if isinstance(architecture, str):
+            architecture = self.architecture(architecture)
+        if isinstance(architecture, Architecture):
+            architecture = architecture.genotype
+        builder: NetworkBuilder = build("network", self.network | settings)
+        return builder.build(self, self._in_range(architecture[None])[0], task, seed)
 
     def sample(self, n: int, rng: Rng) -> IntArray:
         """Draw ``n`` representatives (n, V), duplicates possible.
