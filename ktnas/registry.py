@@ -16,10 +16,34 @@ from ktnas.errors import UserError, unknown
 
 PLUGINS: dict[str, dict[str, str | type]] = {
     "family": {
+        "adjacency_cell": "ktnas.space.adjacency_cell:AdjacencyCell",
+        "chain": "ktnas.space.chain:Chain",
         "edge_cell": "ktnas.space.edge_cell:EdgeCell",
         "node_cell": "ktnas.space.node_cell:NodeCell",
     },
-    "network": {},
+    "network": {
+        "fbnet": "ktnas.network.fbnet:FBNet",
+        "mobilenetv3": "ktnas.network.mobilenetv3:MobileNetV3",
+        "nasbench_macro": "ktnas.network.nasbench_macro:NASBenchMacro",
+        "nasbench201": "ktnas.network.nasbench201:NASBench201",
+        "transnas_micro": "ktnas.network.transnas_micro:TransNASMicro",
+        "transnas_macro": "ktnas.network.transnas_macro:TransNASMacro",
+    },
+    "proxy": {
+        "params": "ktnas.proxy.size:Params",
+        "flops": "ktnas.proxy.size:Flops",
+        "synflow": "ktnas.proxy.synflow:SynFlow",
+        "grad_norm": "ktnas.proxy.gradients:GradNorm",
+        "snip": "ktnas.proxy.gradients:Snip",
+        "grasp": "ktnas.proxy.grasp:Grasp",
+        "fisher": "ktnas.proxy.fisher:Fisher",
+        "jacov": "ktnas.proxy.jacobian:Jacov",
+        "nwot": "ktnas.proxy.nwot:Nwot",
+        "epe_nas": "ktnas.proxy.jacobian:EpeNas",
+        "plain": "ktnas.proxy.gradients:Plain",
+        "l2_norm": "ktnas.proxy.l2_norm:L2Norm",
+        "zen": "ktnas.proxy.zen:Zen",
+    },
     "encoding": {
         "onehot": "ktnas.encoding.onehot:OneHot",
         "cell": "ktnas.encoding.cell:CellFeatures",

@@ -13,7 +13,7 @@ from ktnas.arrays import BoolArray, IntArray, KeyArray, Rng, check_genotypes
 from ktnas.errors import UserError, unknown
 from ktnas.space.architecture import Architecture
 from ktnas.space.graph import GraphBatch, canonical_keys, hash_rows, prune
-from ktnas.space.text import TextError, TextForm, quote
+from ktnas.space.text import OtherText, TextError, TextForm, quote
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ENUMERATION_LIMIT = 2_000_000
 DRAWS = 1000
+PATIENCE = 10
 BLOCK = 16_384
 
 
@@ -41,11 +42,13 @@ class SearchSpace(ABC):
         operations: names of the operations, in index order.
         text: template of the official text, with a ``{variable}`` for each variable.
         symbols: what the operations are written as in a text; empty where it is their names.
+        also: other forms that are read as well: a template and, where they differ, symbols.
         zero: operation that passes nothing on, or None.
         identity: operation that passes its input on unchanged, or None.
         distinct: ``genotype`` where every genotype is an architecture of its own (isomorphic ones were
             trained apart), ``canonical`` where genotypes with equal canonical keys are one architecture.
         allow_empty: whether a genotype whose pruned graph has no operation left is an architecture.
+        count: published number of distinct architectures, where there are too many to count.
         network: what builds its networks: ``name`` in the registry and parameters; empty where nothing does.
     """
 
@@ -57,10 +60,12 @@ class SearchSpace(ABC):
     operations: tuple[str, ...]
     text: str
     symbols: tuple[str, ...] = ()
+    also: tuple[OtherText, ...] = ()
     zero: str | None = None
     identity: str | None = None
     distinct: str = "genotype"
     allow_empty: bool = True
+    count: int | None = None
     network: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -77,20 +82,33 @@ class SearchSpace(ABC):
             raise UserError("operations: with allow_empty false one must be neither zero nor identity.")
         if self.distinct not in ("genotype", "canonical"):
             raise unknown("value of distinct:", self.distinct, ("genotype", "canonical"))
-        self._form  # noqa: B018 - the template is checked when the space is made
+        self._forms  # noqa: B018 - the templates are checked when the space is made
 
     @property
-    @abstractmethod
     def variables(self) -> dict[str, tuple[str, ...]]:
         """Name of each variable and what its values are written as, in index order."""
+        return self._variables(self.symbols)
+
+    @abstractmethod
+    def _variables(self, symbols: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+        """The variables where operations are written as ``symbols``."""
 
     @abstractmethod
     def _graphs(self, genotypes: IntArray) -> GraphBatch:
         """Graphs of checked genotypes (N, V) with values in range."""
 
     @cached_property
+    def _forms(self) -> tuple[TextForm, ...]:
+        """Forms of texts that are read; the first one is written."""
+        others = [(other.text, tuple(other.symbols) or self.symbols) for other in self.also]
+        return tuple(
+            TextForm(self.name, text, self._variables(symbols))
+            for text, symbols in [(self.text, self.symbols), *others]
+        )
+
+    @property
     def _form(self) -> TextForm:
-        return TextForm(self.name, self.text, self.variables)
+        return self._forms[0]
 
     @cached_property
     def n_choices(self) -> IntArray:
@@ -110,9 +128,7 @@ class SearchSpace(ABC):
     @property
     def n_architectures(self) -> int | None:
         """Number of distinct architectures, None in a space too large to count them."""
-        if self.distinct == "genotype" and self.allow_empty:
-            return self.size
-        return len(self.architectures()) if self.size <= ENUMERATION_LIMIT else None
+        return len(self.architectures()) if self.size <= ENUMERATION_LIMIT else self.count
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
@@ -147,9 +163,17 @@ class SearchSpace(ABC):
         """Mask (N,) of the genotypes that are architectures of this space."""
         genotypes = check_genotypes(genotypes, self.n_variables)
         mask = np.asarray(((genotypes >= 0) & (genotypes < self.n_choices)).all(axis=1), dtype=np.bool_)
-        if not self.allow_empty:
-            mask[mask] = self._has_operation(genotypes[mask])
+        mask[mask] = self._admitted(genotypes[mask])
         return mask
+
+    def _admitted(self, genotypes: IntArray) -> BoolArray:
+        """Mask (N,) of the genotypes in range that are architectures."""
+        return np.ones(len(genotypes), dtype=np.bool_) if self.allow_empty else self._has_operation(genotypes)
+
+    @property
+    def _rule(self) -> str:
+        """What ``_admitted`` asks for, after «an architecture must»."""
+        return "have an operation left"
 
     def _has_operation(self, genotypes: IntArray) -> BoolArray:
         """Mask (N,) of the genotypes in range whose pruned graph has an operation left."""
@@ -168,15 +192,31 @@ class SearchSpace(ABC):
         Raises:
             TextError: the first bad text, with its ``position`` and the form that was expected.
         """
-        genotypes = self._form.parse(texts)
+        genotypes = self._read(texts)
         for position in np.flatnonzero(~self.valid(genotypes))[:1].tolist():
-            raise TextError(f"{quote(texts[position])} has no operation left in {self.name}.", position)
+            raise TextError(
+                f"{quote(texts[position])} is not in {self.name}: an architecture must {self._rule}.",
+                position,
+            )
         return genotypes
+
+    def _read(self, texts: Sequence[str]) -> IntArray:
+        """Genotypes of texts that are all of one form; the error is that of the form that reads furthest."""
+        errors: list[TextError] = []
+        for form in self._forms:
+            try:
+                return form.parse(texts)
+            except TextError as problem:
+                errors.append(problem)
+        raise max(errors, key=lambda problem: problem.position)
 
     @property
     def example(self) -> str:
-        """A text of the official form, showing many values."""
-        return self._form.example
+        """The text of an architecture, showing many values."""
+        genotype = self._form.example_genotype
+        if not self.valid(genotype).all():
+            genotype = self.sample(1, np.random.default_rng(0))
+        return self.format(genotype)[0]
 
     def architecture(self, text: str) -> Architecture:
         """The architecture of one official text."""
@@ -226,17 +266,18 @@ class SearchSpace(ABC):
         if self._table is not None:
             return self._decode(rng.choice(self._distinct_codes, size=n))
 
-        def draw(rows: IntArray) -> IntArray:
-            return rng.integers(self.n_choices, size=(len(rows), self.n_variables))
-
         empty = np.zeros((n, self.n_variables), dtype=np.int64)
-        return self._redraw(empty, draw)
+        return self._redraw(empty, lambda rows, _: self._draw(len(rows), rng))
+
+    def _draw(self, n: int, rng: Rng) -> IntArray:
+        """Draw ``n`` genotypes (n, V) uniformly, as many of them valid as can be."""
+        return rng.integers(self.n_choices, size=(n, self.n_variables))
 
     def mutate(self, genotypes: IntArray, rng: Rng, rate: float | None = None) -> IntArray:
         """Change each variable with probability ``rate`` (default 1/V), at least one per row.
 
-        The results (N, V) are representatives of architectures other than the row's own; a row for which 1000
-        draws find none gives its own.
+        The results (N, V) are representatives of architectures other than the row's own. Rows that 10 draws
+        leave without one change less with each further draw; a row for which 1000 find none gives its own.
         """
         genotypes = self._in_range(genotypes)
         free = np.flatnonzero(self.n_choices > 1)
@@ -244,8 +285,8 @@ class SearchSpace(ABC):
             return genotypes.copy()
         probability = 1 / len(free) if rate is None else rate
 
-        def change(rows: IntArray) -> IntArray:
-            changed = rng.random(rows.shape) < probability
+        def change(rows: IntArray, attempt: int) -> IntArray:
+            changed = rng.random(rows.shape) < probability / max(1, attempt - PATIENCE)
             changed[np.arange(len(rows)), rng.choice(free, size=len(rows))] |= ~changed[:, free].any(axis=1)
             shift = rng.integers(1, np.maximum(self.n_choices, 2), size=rows.shape)
             return (rows + changed * shift) % self.n_choices
@@ -253,12 +294,21 @@ class SearchSpace(ABC):
         return self.representative(self._redraw(genotypes, change, differ=self.distinct == "canonical"))
 
     def crossover(self, first: IntArray, second: IntArray, rng: Rng) -> IntArray:
-        """Cross row pairs uniformly, (N, V) representatives; an invalid child becomes its first parent."""
+        """Cross row pairs uniformly, (N, V) representatives; an invalid child becomes its first parent.
+
+        Variables that only make sense together (the inputs of one node, say) come from the same parent.
+        """
         first, second = self._in_range(first), self._in_range(second)
         if len(first) != len(second):
             raise ValueError(f"crossover needs pairs of rows, got {len(first)} and {len(second)}")
-        children = np.where(rng.random(first.shape) < 0.5, first, second)
+        from_first = rng.random((len(first), self._linked.max(initial=-1) + 1)) < 0.5
+        children = np.where(from_first[:, self._linked], first, second)
         return self.representative(np.where(self.valid(children)[:, None], children, first))
+
+    @cached_property
+    def _linked(self) -> IntArray:
+        """Group (V,) of each variable; variables of one group are inherited together."""
+        return np.arange(self.n_variables)
 
     def neighbours(self, genotype: IntArray) -> IntArray:
         """Representatives (M, V) of the architectures one changed variable away from ``genotype`` (V,)."""
@@ -270,9 +320,10 @@ class SearchSpace(ABC):
         rows %= self.n_choices
         rows = rows[self.valid(rows)]
         if self.distinct == "canonical":
-            rows = np.unique(
-                self.representative(rows[self.identities(rows) != self.identities(origin)]), axis=0
-            )
+            identities = self.identities(rows)
+            _, first = np.unique(identities, return_index=True)
+            first = first[identities[first] != self.identities(origin)]
+            rows = np.unique(self.representative(rows[first]), axis=0)
         return rows
 
     def enumerate(self) -> IntArray:
@@ -348,15 +399,18 @@ class SearchSpace(ABC):
             raise ValueError(f"genotypes of {self.name} must lie in [0, {self.n_choices.tolist()})")
         return genotypes
 
-    def _redraw(self, rows: IntArray, draw: Callable[[IntArray], IntArray], differ: bool = False) -> IntArray:
+    def _redraw(
+        self, rows: IntArray, draw: Callable[[IntArray, int], IntArray], differ: bool = False
+    ) -> IntArray:
         """Redraw rows until each is valid and, with ``differ``, another architecture than it was."""
         result = rows.copy()
         pending = np.arange(len(rows))
-        for _ in range(DRAWS):
-            drawn = draw(rows[pending])
+        before = self.identities(rows) if differ else None
+        for attempt in range(DRAWS):
+            drawn = draw(rows[pending], attempt)
             accepted = self.valid(drawn)
-            if differ:
-                accepted &= self.identities(drawn) != self.identities(rows[pending])
+            if before is not None:
+                accepted[accepted] = self.identities(drawn[accepted]) != before[pending[accepted]]
             result[pending[accepted]] = drawn[accepted]
             pending = pending[~accepted]
             if not len(pending):

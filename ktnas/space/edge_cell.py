@@ -38,10 +38,9 @@ class EdgeCell(SearchSpace):
         """Source and target node of each variable."""
         return [(source, target) for target in range(1, self.nodes) for source in range(target)]
 
-    @property
-    def variables(self) -> dict[str, tuple[str, ...]]:
+    def _variables(self, symbols: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
         """Operation of each edge."""
-        return {f"edge_{source}_{target}": self.symbols for source, target in self.edges}
+        return {f"edge_{source}_{target}": symbols for source, target in self.edges}
 
     @cached_property
     def _wiring(self) -> NDArray[np.uint8]:

@@ -90,24 +90,24 @@ def canonical_keys(batch: GraphBatch) -> KeyArray:
     in every space. Isomorphic graphs have equal keys. Others have different keys, save for collisions of 64
     bits and for graphs that colour refinement cannot tell apart, which need 8 nodes beside input and output.
     """
-    words = np.array([_word(name) for name in batch.vocabulary] + [0], dtype=np.uint64)
+    words = np.array([word(name) for name in batch.vocabulary] + [0], dtype=np.uint64)
     alive = batch.operations >= 0
     colours = words[batch.operations]
     adjacency = batch.adjacency.astype(np.uint64)
     rounds = alive.sum(axis=1)
     for step in range(int(rounds.max(initial=0))):
-        heard = np.matmul(_mix(colours ^ _FORWARD)[:, None, :], adjacency)[:, 0, :]
-        told = np.matmul(adjacency, _mix(colours ^ _BACKWARD)[:, :, None])[:, :, 0]
-        refined = _mix(colours + _mix(heard ^ _FORWARD) * _ODD + _mix(told ^ _BACKWARD))
+        heard = np.matmul(mix(colours ^ _FORWARD)[:, None, :], adjacency)[:, 0, :]
+        told = np.matmul(adjacency, mix(colours ^ _BACKWARD)[:, :, None])[:, :, 0]
+        refined = mix(colours + mix(heard ^ _FORWARD) * _ODD + mix(told ^ _BACKWARD))
         colours = np.where(alive & (step < rounds)[:, None], refined, colours)
-    return _mix((_mix(colours) * alive).sum(axis=1, dtype=np.uint64))
+    return mix((mix(colours) * alive).sum(axis=1, dtype=np.uint64))
 
 
 def hash_rows(rows: IntArray) -> KeyArray:
     """Hash each row of an integer matrix (N, V), (N,) uint64, the same on every platform."""
     keys = np.full(len(rows), rows.shape[1], dtype=np.uint64)
     for column in rows.astype(np.int64).view(np.uint64).T if rows.size else ():
-        keys = _mix(keys * _ODD + column)
+        keys = mix(keys * _ODD + column)
     return keys
 
 
@@ -117,13 +117,17 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 @cache
-def _word(name: str) -> int:
+def word(name: str) -> int:
+    """64 bits of a name, the same on every platform."""
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little")
 
 
-def _mix(values: KeyArray) -> KeyArray:
+def mix(values: KeyArray) -> KeyArray:
     """The finaliser of splitmix64 (Steele, Lea and Flood 2014)."""
-    values = values + _ODD
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(values ^ (values >> np.uint64(31)), dtype=np.uint64)
+    values = np.asarray(values + _ODD, dtype=np.uint64)
+    values ^= values >> np.uint64(30)
+    values *= np.uint64(0xBF58476D1CE4E5B9)
+    values ^= values >> np.uint64(27)
+    values *= np.uint64(0x94D049BB133111EB)
+    values ^= values >> np.uint64(31)
+    return values

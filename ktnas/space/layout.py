@@ -43,7 +43,7 @@ def layered_layout(graph: nx.MultiDiGraph, first: int, last: int) -> Layout:
     depth = {first: 0}
     for node in nx.topological_sort(graph):
         depth[node] = max((depth[source] + 1 for source in graph.predecessors(node)), default=0)
-    depth[last] = max(1, *depth.values())
+    depth[last] = 1 + max(layer for node, layer in depth.items() if node != last)
     layer_of: dict[Place, int] = {(node,): layer for node, layer in depth.items()}
     chains: dict[tuple[int, int], list[Place]] = {}
     for source, target in sorted(set(graph.edges())):

@@ -68,7 +68,10 @@ def _build(config: dict[str, Any]) -> SearchSpace:
         if key not in known:
             raise unknown("key", key, ["family", *known])
         try:
-            schema[key] = value
+            if _holds_mappings(value):  # a list of them takes the type of its elements in a merge only
+                schema = OmegaConf.merge(schema, {key: value})
+            else:
+                schema[key] = value
         except OmegaConfBaseException as problem:
             raise UserError(f"{key}: {str(problem).splitlines()[0]}.") from None
     try:
@@ -77,3 +80,7 @@ def _build(config: dict[str, Any]) -> SearchSpace:
         raise UserError(f"key '{problem.key}' is missing.") from None
     except OmegaConfBaseException as problem:
         raise UserError(f"{problem.full_key}: {str(problem).splitlines()[0]}.") from None
+
+
+def _holds_mappings(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)

@@ -1,8 +1,10 @@
 """Official texts of architectures: a template with one named place per variable."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from string import Formatter
+from types import MappingProxyType
 
 import numpy as np
 
@@ -10,6 +12,8 @@ from ktnas.arrays import IntArray
 from ktnas.errors import UserError
 
 SHOWN = 100
+
+Derived = Callable[[IntArray], Sequence[str]]
 
 
 class TextError(UserError):
@@ -24,6 +28,19 @@ class TextError(UserError):
         self.position = position
 
 
+@dataclass(frozen=True)
+class OtherText:
+    """A form of text that is read beside the official one.
+
+    Attributes:
+        text: template, as the space's own.
+        symbols: what the operations are written as in it; empty where it is as in the space's own.
+    """
+
+    text: str
+    symbols: tuple[str, ...] = ()
+
+
 class TextForm:
     """How genotypes are written: ``template`` with a ``{variable}`` for each variable, in any order.
 
@@ -31,12 +48,19 @@ class TextForm:
         space: name of the space, for messages.
         template: for example ``64-{edge_0_1}_{edge_0_2}{edge_1_2}``; ``{{`` and ``}}`` stand for braces.
         variables: name of each variable and what its values are written as, in index order.
+        derived: name of what follows from the variables, to its text for each genotype; free to be named.
 
     Raises:
         UserError: a variable that the template lacks, repeats or invents.
     """
 
-    def __init__(self, space: str, template: str, variables: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self,
+        space: str,
+        template: str,
+        variables: Mapping[str, Sequence[str]],
+        derived: Mapping[str, Derived] = MappingProxyType({}),
+    ) -> None:
         named: list[str] = []
         self._literals = [""]
         try:
@@ -47,28 +71,36 @@ class TextForm:
                     self._literals.append("")
         except ValueError as problem:
             raise UserError(f"text: {problem} in {template!r}.") from None
-        if sorted(named) != sorted(variables):
+        if sorted(set(named) - set(derived)) != sorted(variables) or len(set(named)) < len(named):
             raise UserError(f"text: {template!r} must name each variable once: {', '.join(variables)}.")
         self.space = space
-        self._values = [tuple(variables[name]) for name in named]
-        self._indices = [{value: index for index, value in enumerate(values)} for values in self._values]
         order = list(variables)
-        self._columns = [order.index(name) for name in named]
+        self._named = named
+        self._values = {name: tuple(variables[name]) for name in named if name in variables}
+        self._columns = {name: order.index(name) for name in self._values}
+        self._derived = {name: derived[name] for name in named if name in derived}
         self._exact = self._pattern(self._literals)
         self._loose = self._pattern([_normal(literal) for literal in self._literals])
 
     def _pattern(self, literals: Sequence[str]) -> re.Pattern[str]:
-        groups = ["(" + "|".join(map(re.escape, values)) + ")" for values in self._values] + [""]
+        groups = []
+        for name in self._named:
+            longest = sorted(self._values.get(name, ()), key=len, reverse=True)
+            groups.append("(" + ("|".join(map(re.escape, longest)) or "[^=]*?") + ")")
         return re.compile(
-            "".join(re.escape(literal) + group for literal, group in zip(literals, groups, strict=True))
+            "".join(
+                re.escape(literal) + group for literal, group in zip(literals, [*groups, ""], strict=True)
+            )
         )
 
     def format(self, genotypes: IntArray) -> list[str]:
         """Text of each genotype (N, V), whose values must be in range."""
         pattern = "%s".join(literal.replace("%", "%%") for literal in self._literals)
         columns = [
-            np.array(values, dtype=object)[genotypes[:, column]]
-            for values, column in zip(self._values, self._columns, strict=True)
+            self._derived[name](genotypes)
+            if name in self._derived
+            else np.array(self._values[name], dtype=object)[genotypes[:, self._columns[name]]]
+            for name in self._named
         ]
         return [pattern % row for row in zip(*columns, strict=True)]
 
@@ -76,31 +108,49 @@ class TextForm:
         """Genotypes (N, V) of ``texts``; white space around punctuation and the kind of quotes are free.
 
         Raises:
-            TextError: the first text that does not have this form.
+            TextError: the first text that does not have this form, or says otherwise what follows from it.
         """
-        rows = [self._read(text, position) for position, text in enumerate(texts)]
-        genotypes = np.empty((len(rows), len(self._values)), dtype=np.int64)
-        for column, groups, index in zip(self._columns, zip(*rows, strict=True), self._indices, strict=False):
-            genotypes[:, column] = [index[group] for group in groups]
+        rows = [self._match(text, position) for position, text in enumerate(texts)]
+        genotypes = np.empty((len(rows), len(self._columns)), dtype=np.int64)
+        read = dict(zip(self._named, zip(*rows, strict=True), strict=True)) if rows else {}
+        for name, column in self._columns.items():
+            index = {value: position for position, value in enumerate(self._values[name])}
+            genotypes[:, column] = [index[group] for group in read.get(name, ())]
+        for name, derive in self._derived.items():
+            for position, (given, wanted) in enumerate(
+                zip(read.get(name, ()), derive(genotypes), strict=True)
+            ):
+                if _listed(given) != _listed(wanted):
+                    raise TextError(
+                        f"{quote(texts[position])} is not in {self.space}: its {name} must be {wanted}.",
+                        position,
+                    )
         return genotypes
 
-    def _read(self, text: str, position: int) -> tuple[str, ...]:
+    def _match(self, text: str, position: int) -> tuple[str, ...]:
         if isinstance(text, str):
             match = self._exact.fullmatch(text) or self._loose.fullmatch(_normal(text))
             if match:
                 return match.groups()
-        values = ", ".join(dict.fromkeys(value for values in self._values for value in values))
+        known = [value for values in self._values.values() for value in values if value]
         raise TextError(
             f"Cannot read {quote(text)} as an architecture of {self.space}. "
-            f"Expected the form {self.example} with values of {values}.",
+            f"Expected the form {self.example} with values of {', '.join(dict.fromkeys(known))}.",
             position,
         )
 
     @property
     def example(self) -> str:
-        """A text of this form, showing many values."""
-        shown = [values[position % len(values)] for position, values in enumerate(self._values)]
-        return "".join(literal + value for literal, value in zip(self._literals, [*shown, ""], strict=True))
+        """A text of this form, showing many values; not always an architecture."""
+        return self.format(self.example_genotype)[0]
+
+    @property
+    def example_genotype(self) -> IntArray:
+        """Genotype (1, V) of ``example``."""
+        genotype = np.zeros((1, len(self._columns)), dtype=np.int64)
+        for place, (name, values) in enumerate(self._values.items()):
+            genotype[0, self._columns[name]] = place % len(values)
+        return genotype
 
 
 def quote(text: object) -> str:
@@ -111,3 +161,11 @@ def quote(text: object) -> str:
 
 def _normal(text: str) -> str:
     return re.sub(r" ?([^\w\s]) ?", r"\1", " ".join(text.split())).replace('"', "'")
+
+
+def _listed(text: str) -> list[int]:
+    """Numbers of ``[2, 3]``, or of ``range(2, 4)`` where it is no longer than a cell can be."""
+    numbers = [int(number) for number in re.findall(r"\d{1,9}", text)]
+    if text.strip().startswith("range") and len(numbers) == 2 and numbers[1] - numbers[0] < SHOWN:
+        return list(range(*numbers))
+    return numbers

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ktnas.errors import UserError
-from ktnas.space import SearchSpace, TextError, load_space
+from ktnas.space import ENUMERATION_LIMIT, SearchSpace, TextError, load_space
 
 SETTINGS = settings(
     max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.differing_executors]
@@ -29,6 +29,14 @@ class SpaceContract:
     @property
     def space(self) -> SearchSpace:
         return load_space(self.name)
+
+    @property
+    def enumerable(self):
+        return self.space.size <= ENUMERATION_LIMIT
+
+    def twins(self, genotypes, rng):
+        """Valid genotypes of the same architectures, written otherwise where the space allows it."""
+        return genotypes
 
     def draw(self, seed, n=50):
         """Any genotypes, valid or not."""
@@ -55,7 +63,7 @@ class SpaceContract:
     @given(text=st.text())
     @SETTINGS
     def test_any_text_is_read_or_refused(self, text):
-        with pytest.raises(TextError, match="Expected the form"):
+        with pytest.raises(TextError, match=r"Expected the form|an architecture must"):
             self.space.parse([text])
 
     @given(seed=SEEDS, position=st.integers(0, 200), replacement=st.text(max_size=3), width=st.integers(0, 3))
@@ -71,7 +79,7 @@ class SpaceContract:
         with pytest.raises(UserError, match=self.name) as refusal:
             self.space.parse([self.space.example, text])
         assert refusal.value.position == 1
-        assert len(str(refusal.value)) < 600
+        assert len(str(refusal.value)) < 600 + len(self.space.example)
 
     @given(seed=SEEDS)
     @SETTINGS
@@ -93,13 +101,20 @@ class SpaceContract:
         assert (self.space.identities(mutants) != self.space.identities(parents)).all()
         np.testing.assert_array_equal(self.space.representative(mutants), mutants)
         np.testing.assert_array_equal(self.space.mutate(parents, np.random.default_rng(seed), rate), mutants)
-        if self.space.distinct == "genotype" and rate in (0.0, 1.0):
+        unrestricted = self.space.distinct == "genotype" and self.space.valid(self.draw(0)).all()
+        if unrestricted and rate in (0.0, 1.0):
             free = int((self.space.n_choices > 1).sum())
             assert ((mutants != parents).sum(axis=1) == (1 if rate == 0 else free)).all()
 
+    def test_a_mutation_of_one_variable_is_possible(self):
+        parents = self.space.sample(40, np.random.default_rng(0))
+        mutants = self.space.mutate(parents, np.random.default_rng(0), 0.0)
+        if self.space.distinct == "genotype" or not self.enumerable:
+            assert ((mutants != parents).sum(axis=1) == 1).all()
+
     def test_mutation_reaches_every_neighbour(self):
         parent = self.space.sample(1, np.random.default_rng(3))
-        mutants = self.space.mutate(np.repeat(parent, 3000, axis=0), np.random.default_rng(4), rate=0.0)
+        mutants = self.space.mutate(np.repeat(parent, 5000, axis=0), np.random.default_rng(4), rate=0.0)
         np.testing.assert_array_equal(
             np.unique(mutants, axis=0), np.unique(self.space.neighbours(parent[0]), axis=0)
         )
@@ -119,6 +134,13 @@ class SpaceContract:
         if self.space.distinct == "genotype":
             assert ((children == first) | (children == second)).all()
 
+    def test_crossover_mixes_most_pairs(self):
+        rng = np.random.default_rng(0)
+        first, second = self.space.sample(500, rng), self.space.sample(500, rng)
+        children = self.space.crossover(first, second, rng)
+        own = [self.space.identities(rows) for rows in (children, first, second)]
+        assert ((own[0] != own[1]) & (own[0] != own[2])).mean() > 0.4
+
     def test_crossover_needs_pairs(self):
         sample = self.space.sample(3, np.random.default_rng(0))
         with pytest.raises(ValueError, match="pairs of rows, got 3 and 2"):
@@ -132,10 +154,14 @@ class SpaceContract:
         assert len(set(identities.tolist())) == len(neighbours)
         assert self.space.identities(origin[None])[0] not in identities
         if self.space.distinct == "genotype":
-            assert len(neighbours) == (self.space.n_choices - 1).sum()
+            assert 0 < len(neighbours) <= (self.space.n_choices - 1).sum()
             assert ((neighbours != origin).sum(axis=1) == 1).all()
 
     def test_enumeration_is_ordered_and_complete(self):
+        if not self.enumerable:
+            with pytest.raises(ValueError, match="too many to enumerate"):
+                self.space.enumerate()
+            return
         genotypes = self.space.enumerate()
         codes = np.ravel_multi_index(tuple(genotypes.T), tuple(self.space.n_choices))
         assert (np.diff(codes) > 0).all()
@@ -145,6 +171,10 @@ class SpaceContract:
         np.testing.assert_array_equal(known, self.space.valid(drawn))
 
     def test_architectures_are_distinct_representatives(self):
+        if not self.enumerable:
+            with pytest.raises(ValueError, match="too many to enumerate"):
+                self.space.architectures()
+            return
         architectures = self.space.architectures()
         assert len(architectures) == self.space.n_architectures
         assert len(np.unique(self.space.identities(architectures))) == len(architectures)
@@ -196,7 +226,12 @@ class SpaceContract:
     def test_graphs_are_well_formed(self, seed):
         genotypes = self.draw(seed)
         for batch in (self.space.graphs(genotypes), self.space.pruned(genotypes)):
-            assert batch.vocabulary == ("input", "output", *self.space.operations)
+            assert batch.vocabulary == self.space.vocabulary
+            assert batch.vocabulary[: 2 + len(self.space.operations)] == (
+                "input",
+                "output",
+                *self.space.operations,
+            )
             assert (batch.operations[:, 0] == 0).all()
             assert (batch.operations[:, -1] == 1).all()
             assert not np.tril(batch.adjacency).any()
@@ -224,13 +259,19 @@ class SpaceContract:
 
     def test_keys_are_equal_exactly_for_isomorphic_graphs(self):
         genotypes = self.draw(7, 600)
+        genotypes = genotypes[self.space.valid(genotypes)]
+        genotypes = np.concatenate([genotypes, self.twins(genotypes[:20], np.random.default_rng(8))])
+        if not self.enumerable:
+            sample = self.space.sample(100, np.random.default_rng(7))
+            close = self.space.neighbours(sample[0])
+            genotypes = np.concatenate([sample, self.twins(sample, np.random.default_rng(8)), close])
         keys = self.space.keys(genotypes)
         content = np.sort(self.space.pruned(genotypes).operations, axis=1)
         similar = [(a, b) for a, b in combinations(range(len(keys)), 2) if (content[a] == content[b]).all()]
         same = [(a, b) for a, b in similar if keys[a] == keys[b]][:200]
         other = [(a, b) for a, b in similar if keys[a] != keys[b]][:200]
-        assert len(same) > 20
-        assert len(other) > 20
+        assert len(same) > 5
+        assert len(other) > 5
         assert all(isomorphic(self.space, genotypes[a], genotypes[b]) for a, b in same)
         assert not any(isomorphic(self.space, genotypes[a], genotypes[b]) for a, b in other)
 
