@@ -1,5 +1,6 @@
 """``ktnas space``: the search spaces, their texts and pictures."""
 
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ktnas.cli.tables import report_console
 from ktnas.space import SearchSpace, list_spaces, load_space
 
 app = typer.Typer(
@@ -16,6 +18,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
+
+LARGE = 10**12
+SHOWN = 6
 
 SpaceName = Annotated[
     str, typer.Argument(metavar="NAME", help="Name of a space, or a YAML file of your own.")
@@ -31,8 +36,8 @@ def list_command() -> None:
     table.add_column("description")
     for name in list_spaces():
         space = load_space(name)
-        table.add_row(name, space.family, f"{space.size:,}", _count(space), space.description)
-    Console().print(table)
+        table.add_row(name, space.family, _number(space.size), _count(space), space.description)
+    report_console().print(table)
 
 
 @app.command("show")
@@ -45,10 +50,12 @@ def show_command(name: SpaceName) -> None:
         ("family", space.family),
         ("about", space.description),
         ("paper", space.paper),
-        ("genotypes", f"{space.size:,}"),
+        ("genotypes", _number(space.size)),
         ("architectures", f"{_count(space)} distinct, {_sameness(space)}"),
         ("text", space.text),
         ("example", space.example),
+        *(("also read", other.text) for other in space.also),
+        ("networks", "none" if not space.network else f"yes, built by '{space.network['name']}'"),
     ):
         console.print(f"{label:<14}{value}", markup=False, highlight=False, soft_wrap=True)
 
@@ -59,9 +66,9 @@ def show_command(name: SpaceName) -> None:
     console.print(operations)
 
     variables = Table("variable", "choices", "values", title="Variables", title_justify="left")
-    for variable, values in space.variables.items():
+    for names, values in _grouped(space):
         written = "an operation" if values == space.symbols else " ".join(values)
-        variables.add_row(variable, str(len(values)), Text(written))
+        variables.add_row(names, str(len(values)), Text(written))
     console.print(variables)
 
 
@@ -85,10 +92,22 @@ def draw_command(
     Console().print(f"Wrote {path}", markup=False, highlight=False, soft_wrap=True)
 
 
+def _grouped(space: SearchSpace) -> list[tuple[str, tuple[str, ...]]]:
+    """Variables with the same values that follow each other, as «first … last»."""
+    groups = [list(group) for _, group in groupby(space.variables.items(), key=lambda item: item[1])]
+    names = [[name for name, _ in group] for group in groups]
+    shown = [f"{group[0]} … {group[-1]}" if len(group) > SHOWN else ", ".join(group) for group in names]
+    return [(text, group[0][1]) for text, group in zip(shown, groups, strict=True)]
+
+
 def _count(space: SearchSpace) -> str:
     count = space.n_architectures
-    return "too many to count" if count is None else f"{count:,}"
+    return "too many to count" if count is None else _number(count)
+
+
+def _number(value: int) -> str:
+    return f"{value:,}" if value < LARGE else f"{value:.3g}".replace("e+", "e")
 
 
 def _sameness(space: SearchSpace) -> str:
-    return "isomorphic cells are one" if space.distinct == "canonical" else "isomorphic cells apart"
+    return "isomorphic ones are one" if space.distinct == "canonical" else "isomorphic ones apart"

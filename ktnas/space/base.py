@@ -75,6 +75,11 @@ class SearchSpace(ABC):
             raise UserError(f"operations: {list(self.operations)} must be one or more different names.")
         if len(set(self.symbols)) != len(self.operations):
             raise UserError(f"symbols: {list(self.symbols)} must be {len(self.operations)} different texts.")
+        for other in self.also:
+            if other.symbols and len(set(other.symbols)) != len(self.operations):
+                raise UserError(
+                    f"also: symbols {list(other.symbols)} must be {len(self.operations)} different texts."
+                )
         for key, operation in (("zero", self.zero), ("identity", self.identity)):
             if operation is not None and operation not in self.operations:
                 raise unknown(f"operation of {key}:", operation, self.operations)

@@ -3,13 +3,14 @@ from ktnas.engine.progress import ProgressEvent
 
 
 def test_runs(tmp_path, capsys):
-    main(["--repeats", "1", "--budget", "6", "--out", str(tmp_path)])
+    main(["--repeats", "1", "--budget", "6", "--genotypes", "2000", "--out", str(tmp_path)])
 
     page = (tmp_path / "bench.md").read_text(encoding="utf-8")
     for words in (
         "ktnas ÷ Optuna TPE",
         "transfer rank, 20 candidates",
         "cell features, 15,625",
+        "2,000 genotypes of DARTS mutated and rid of duplicates",
         "commits per s",
     ):
         assert words in page
