@@ -12,6 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ktnas.engine.benchmark_config import benchmark_files
 from ktnas.engine.config import SearchConfig
 from ktnas.engine.schema import PARTS, explain, open_schema, read_yaml, to_mapping, to_search_config
 from ktnas.errors import UserError, unknown
@@ -22,15 +23,13 @@ GROUPS = (*PARTS, "algorithm")
 
 
 def group_options(group: str) -> list[str]:
-    """Names of the presets in ``conf/<group>/``, sorted."""
-    if group not in GROUPS:
-        raise unknown("group of presets", group, GROUPS)
-    return sorted(path.stem for path in (resource_dir("conf") / group).glob("*.yaml"))
+    """Names of the presets in ``conf/<group>/``, sorted; after the benchmarks, those that were imported."""
+    return list(_presets(group))
 
 
 def load_option(group: str, name: str) -> dict[str, Any]:
-    """Content of ``conf/<group>/<name>.yaml``."""
-    return to_mapping(OmegaConf.load(_preset(group, name)))
+    """Content of ``conf/<group>/<name>.yaml``, or of an imported benchmark."""
+    return read_yaml(_preset(group, name))
 
 
 def describe_option(group: str, name: str) -> str:
@@ -101,10 +100,18 @@ def _part(group: str, value: Any, current: DictConfig) -> dict[str, Any]:
 
 
 def _preset(group: str, name: str) -> Path:
-    options = group_options(group)
-    if name not in options:
-        raise unknown(group, name, options)
-    return resource_dir("conf") / group / f"{name}.yaml"
+    files = _presets(group)
+    if name not in files:
+        raise unknown(group, name, files)
+    return files[name]
+
+
+def _presets(group: str) -> dict[str, Path]:
+    if group not in GROUPS:
+        raise unknown("group of presets", group, GROUPS)
+    if group == "benchmark":
+        return benchmark_files()
+    return {path.stem: path for path in sorted((resource_dir("conf") / group).glob("*.yaml"))}
 
 
 def _choices(defaults: list[Any]) -> dict[str, str]:

@@ -18,8 +18,9 @@ from omegaconf.errors import OmegaConfBaseException
 from ktnas.engine.config import SearchConfig
 from ktnas.engine.schema import OpenSearchConfig, explain, open_schema, to_search_config
 from ktnas.errors import UserError, unknown
-from ktnas.presets import GROUPS, group_options
+from ktnas.presets import GROUPS, group_options, load_option
 from ktnas.resources import resource_dir
+from ktnas.tables.files import imported_benchmarks
 
 CONFIG_NAME = "config"
 CONFIG_DIR = str(resource_dir("conf"))
@@ -54,8 +55,15 @@ class Composed:
 
 
 def register_schema() -> None:
-    """Make the names and types of all keys known to Hydra."""
-    ConfigStore.instance().store(name="search_schema", node=open_schema(SearchCommand), provider="ktnas")
+    """Make the names and types of all keys known to Hydra, and the imported benchmarks."""
+    store = ConfigStore.instance()
+    store.store(name="search_schema", node=open_schema(SearchCommand), provider="ktnas")
+    store.repo.pop("benchmark", None)  # what was imported when this process last asked
+    for name in imported_benchmarks():
+        with suppress(UserError):  # one that is damaged is only missed where it is asked for
+            store.store(
+                group="benchmark", name=name, node=load_option("benchmark", name), provider="imported"
+            )
 
 
 @contextmanager

@@ -17,6 +17,8 @@ COMMANDS = {
     "compare": "compare finished runs over their seeds",
     "export": "write the evaluations and fronts of a run as CSV, JSON or Parquet",
     "space": "list, show and draw search spaces",
+    "score": "score untrained networks of architectures by zero-cost proxies",
+    "data": "import published benchmark files, and list, describe and verify them",
 }
 HELP = f"""Usage: ktnas COMMAND ...
 
@@ -59,11 +61,9 @@ def _dispatch(arguments: list[str]) -> int:
             from ktnas.cli.search import search
 
             return search(rest)
-        case ["space", *rest]:
-            from ktnas.cli.space import app
-
-            return _run_typer(app, "space", rest)
-        case ["compare" | "export" as name, *rest]:
+        case ["space" | "data" as name, *rest]:
+            return _run_typer(import_module(f"ktnas.cli.{name}").app, name, rest)
+        case ["compare" | "export" | "score" as name, *rest]:
             from typer import Typer
 
             function: Callable[..., None] = getattr(import_module(f"ktnas.cli.{name}"), name)

@@ -47,7 +47,7 @@ class Benchmark:
 
     @cached_property
     def tasks(self) -> tuple[str, ...]:
-        """Names of the tasks; ``UserError`` where they are columns of a file that cannot be read."""
+        """Names of the tasks; ``UserError`` where there are none, or their file cannot be read."""
         if self.config.functions:
             return tuple(self.config.functions)
         if self.config.tasks is None:
@@ -56,6 +56,11 @@ class Benchmark:
                     f"Benchmark {self.name} has a file per task, so it must name them: benchmark.tasks=[…]."
                 )
             return self._scores("").columns
+        if not self.config.tasks:
+            raise UserError(
+                f"Benchmark {self.name} has no tasks, only latencies: use them with another benchmark, as "
+                f"benchmark.latency={self.config.latency}, or import their files together with scores."
+            )
         return self.config.tasks
 
     @cached_property

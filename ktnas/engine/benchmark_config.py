@@ -11,6 +11,7 @@ from yaml import YAMLError
 
 from ktnas.errors import UserError, unknown
 from ktnas.resources import resource_dir
+from ktnas.tables.files import DEFINITION, imported_benchmarks
 
 TASK = "{task}"
 
@@ -26,7 +27,8 @@ class BenchmarkConfig:
         paper: where it was published.
         homepage: where its authors publish the files.
         format: of the file of scores: csv or nas_bench_graph.
-        scores: file of scores; ``package:module/path`` is a file in an installed Python package.
+        scores: file of scores; ``package:module/path`` is a file in an installed Python package,
+            ``imported:NAME/file`` one of an imported benchmark.
         arch: column of the architectures, in scores and latency.
         tasks: names; None is every column of numbers of ``scores``.
         metrics: metric to column of ``scores``.
@@ -69,13 +71,20 @@ class BenchmarkConfig:
     device: tuple[str, ...] = ()
 
 
+def benchmark_files() -> dict[str, Path]:
+    """YAML file of each benchmark by name: those that come with ktnas, then those that were imported."""
+    ours = {path.stem: path for path in sorted(resource_dir("conf").glob("benchmark/*.yaml"))}
+    imported = {name: place / DEFINITION for name, place in imported_benchmarks().items()}
+    return ours | {name: path for name, path in imported.items() if name not in ours}
+
+
 def benchmark_names() -> list[str]:
-    """Names of the benchmarks that come with ktnas."""
-    return sorted(path.stem for path in resource_dir("conf").glob("benchmark/*.yaml"))
+    """Names of the benchmarks that come with ktnas, then of those that were imported."""
+    return list(benchmark_files())
 
 
 def list_benchmarks() -> list[BenchmarkConfig]:
-    """The benchmarks that come with ktnas, with their descriptions, tasks and devices; no table is read."""
+    """The benchmarks there are, with their descriptions, tasks and devices; no table is read."""
     return [benchmark_config(name) for name in benchmark_names()]
 
 
@@ -83,8 +92,8 @@ def benchmark_config(config: Mapping[str, Any] | str) -> BenchmarkConfig:
     """Check a benchmark's keys and values.
 
     Args:
-        config: the name of a benchmark that comes with ktnas, the path of a YAML file, or keys and values;
-            keys that are left out are those of the benchmark ``name`` where that comes with ktnas.
+        config: the name of a benchmark, the path of a YAML file, or keys and values; keys that are left out
+            are those of the benchmark ``name`` where there is one of that name.
 
     Raises:
         UserError: an unknown benchmark, an unknown key, a value of the wrong type.
@@ -105,10 +114,11 @@ def _read_yaml(name: str) -> dict[str, Any]:
         path = Path(name).expanduser()
         if not path.is_file():
             raise UserError(f"There is no benchmark file '{name}'.")
-    elif name in benchmark_names():
-        path = resource_dir("conf") / "benchmark" / f"{name}.yaml"
     else:
-        raise unknown("benchmark", name, benchmark_names())
+        files = benchmark_files()
+        if name not in files:
+            raise unknown("benchmark", name, files)
+        path = files[name]
     try:
         content = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
     except (YAMLError, UnicodeDecodeError, OSError, OmegaConfBaseException) as problem:

@@ -10,6 +10,9 @@ from ktnas.errors import UserError
 from ktnas.resources import PACKAGE
 
 PACKAGE_PREFIX = "package:"
+IMPORTED_PREFIX = "imported:"
+IMPORTS = "benchmarks"
+DEFINITION = "benchmark.yaml"
 
 
 def data_dir() -> Path:
@@ -28,16 +31,36 @@ def data_dir() -> Path:
     return Path(platformdirs.user_data_dir("ktnas"))
 
 
+def imports_dir() -> Path:
+    """Directory that benchmarks are imported into: in ``KTNAS_DATA`` where it is set, else the user's own."""
+    given = os.environ.get("KTNAS_DATA")
+    return (Path(given).expanduser() if given else Path(platformdirs.user_data_dir("ktnas"))) / IMPORTS
+
+
+def imported_benchmarks() -> dict[str, Path]:
+    """Directory of each imported benchmark by name, sorted.
+
+    They are looked for in ``imports_dir()`` and then in the user's data directory: what was imported before
+    ``KTNAS_DATA`` was set is still there.
+    """
+    places = dict.fromkeys((Path(platformdirs.user_data_dir("ktnas")) / IMPORTS, imports_dir()))
+    found = {path.parent.name: path.parent for place in places for path in place.glob(f"*/{DEFINITION}")}
+    return {name: found[name] for name in sorted(found) if not name.startswith(".")}
+
+
 def locate(name: str, homepage: str = "") -> Path:
     """Path of the file ``name``: an absolute path, relative to the working directory or to ``data_dir()``.
 
-    ``package:module/path`` is a file inside an installed Python package, which is not imported.
+    ``package:module/path`` is a file inside an installed Python package, which is not imported;
+    ``imported:NAME/file`` is a file of a benchmark imported as NAME.
 
     Raises:
         UserError: no such file; says where it was looked for and, with ``homepage``, who publishes it.
     """
     if name.startswith(PACKAGE_PREFIX):
         return _in_package(name.removeprefix(PACKAGE_PREFIX))
+    if name.startswith(IMPORTED_PREFIX):
+        return _in_import(name.removeprefix(IMPORTED_PREFIX))
     given = Path(name).expanduser()
     places = [given] if given.is_absolute() else [Path.cwd() / given, data_dir() / given]
     for place in places:
@@ -62,4 +85,18 @@ def _in_package(name: str) -> Path:
     path = Path(spec.submodule_search_locations[0]) / inside
     if not path.is_file():
         raise UserError(f"The installed Python package '{module}' has no file '{inside}'.")
+    return path
+
+
+def _in_import(name: str) -> Path:
+    benchmark, _, inside = name.partition("/")
+    directory = imported_benchmarks().get(benchmark)
+    if directory is None:
+        raise UserError(
+            f"No benchmark was imported as '{benchmark}' into {imports_dir()}. "
+            f"Import it: ktnas data import FILE --as {benchmark}"
+        )
+    path = directory / inside
+    if not path.is_file():
+        raise UserError(f"{path} is gone. Import the benchmark again, or: ktnas data verify {benchmark}")
     return path

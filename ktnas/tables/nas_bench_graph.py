@@ -13,7 +13,7 @@ import pandas as pd
 from ktnas.arrays import IntArray
 from ktnas.errors import UserError
 from ktnas.space import SearchSpace
-from ktnas.tables.float_pickle import load_floats
+from ktnas.tables.plain_pickle import load_plain
 from ktnas.tables.table import Table
 
 OPERATIONS = ("gat", "gcn", "gin", "cheb", "sage", "arma", "graph", "fc", "skip")
@@ -45,7 +45,7 @@ def read_nas_bench_graph(path: Path, space: SearchSpace, arch: str = "arch") -> 
     """
     if space.operations != OPERATIONS or space.n_variables != 8:
         raise UserError(f"{path} holds architectures of the space nasbench_graph, not of {space.name}.")
-    content = load_floats(path, FIELDS)
+    content = load_plain(path)
     if not isinstance(content, dict) or not content:
         raise _not_this_format(path, f"a {type(content).__name__}, or nothing")
     for number, entry in content.items():

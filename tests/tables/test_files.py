@@ -73,6 +73,18 @@ def test_file_in_a_package_that_is_not_imported(tmp_path: Path, monkeypatch: pyt
         locate("package:ktnas_test_package/b.bin")
 
 
+def test_file_of_an_imported_benchmark(data: Path) -> None:
+    directory = data / "benchmarks" / "mine"
+    directory.mkdir(parents=True)
+    (directory / "a.csv").touch()
+    with pytest.raises(UserError, match=r"No benchmark was imported as 'mine'"):
+        locate("imported:mine/a.csv")
+    (directory / "benchmark.yaml").touch()
+    assert locate("imported:mine/a.csv") == directory / "a.csv"
+    with pytest.raises(UserError, match=r"b.csv is gone. Import the benchmark again"):
+        locate("imported:mine/b.csv")
+
+
 def test_missing_package() -> None:
     with pytest.raises(UserError, match="pip install no-such-package"):
         locate("package:no_such_package/a.bin")

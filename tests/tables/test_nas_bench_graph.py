@@ -118,7 +118,7 @@ WORD_PERF = b"X\x04\x00\x00\x00perf"
         pickle.dumps({19: ENTRY}, 3),
         pickle.dumps({1.5: ENTRY}, 3),
         pickle.dumps({1: {**ENTRY, "perf": 1}}, 3),
-        pickle.dumps({1: {**ENTRY, "perf": np.float32(1)}}, 3),
+        pickle.dumps({1: {**ENTRY, "perf": np.int64(1)}}, 3),
         pickle.dumps({1: {**ENTRY, "perf": np.zeros(3)}}, 3),
         pickle.dumps({0: ENTRY, 1: ENTRY, 10: ENTRY}, 3),  # the same architecture twice
         pickle.dumps(CONTENT, 3) + b"more",
