@@ -152,7 +152,7 @@ def large_space(count: int) -> list[Line]:
     seconds = timed(lambda: np.unique(space.identities(space.mutate(genotypes, rng))))
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - started
     what = f"{count:,} genotypes of DARTS mutated and rid of duplicates"
-    return [(what, seconds, "s"), (f"{what}: memory beside the genotypes", 1024 * grown / count, "bytes each")]
+    return [(what, seconds, "s"), (f"{what}: more memory", 1024 * grown / count, "bytes each")]
 
 
 def gaussian_process(repeats: int) -> list[Line]:

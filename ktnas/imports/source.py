@@ -91,7 +91,7 @@ def _recognise(path: Path, content: bytes) -> Source:
         raise UserError(f"{path} is empty.")
     if content.startswith((b"PK\x03\x04", TORCH_LEGACY)):
         return Source(path, "torch", _read_torch(path, content))
-    if content.startswith(b"\x80"):
+    if content.startswith(b"\x80") or path.suffix in (".pickle", ".pkl"):  # the oldest pickles are text
         return Source(path, "pickle", loads_plain(content, str(path)))
     if start.startswith((b"{", b"[")):
         return Source(path, "json", _read_json(path, content))

@@ -59,6 +59,7 @@ def test_malicious_files_are_named_and_not_run(tmp_path: Path, kept: Path) -> No
     torch.save([1.0, evil], tmp_path / "old.pt", _use_new_zipfile_serialization=False)
     for path in (
         written(tmp_path / "hw.pickle", pickle.dumps({"nasbench201": evil, "fbnet": {}})),
+        written(tmp_path / "text.pickle", pickle.dumps({"nasbench201": evil, "fbnet": {}}, protocol=0)),
         saved(tmp_path / "phone.pt", [1.0, evil]),
         tmp_path / "old.pt",
         directory,

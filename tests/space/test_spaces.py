@@ -296,7 +296,8 @@ class TestDartsEmtnas(SpaceContract):
     name = "darts_emtnas"
     published = (
         "Genotype(normal=[('Identity', 1), ('AVG', 1), ('MAX', 1), ('DW3', 1), ('DW3', 1), ('DC7', 2), "
-        "('DC5', 0), ('MAX', 4), ('DW3', 0), ('DW7', 4)], normal_concat=[3, 5, 6], reduce=[('MAX', 1), ('DC7', 1), "
+        "('DC5', 0), ('MAX', 4), ('DW3', 0), ('DW7', 4)], normal_concat=[3, 5, 6], reduce=[('MAX', 1), "
+        "('DC7', 1), "
         "('Identity', 0), ('DC5', 1), ('DW5', 0), ('AVG', 0), ('AVG', 4), ('MAX', 3), ('DC3', 3), "
         "('MAX', 0)], reduce_concat=[2, 5, 6])"
     )
