@@ -22,9 +22,12 @@ PLUGINS: dict[str, dict[str, str | type]] = {
         "node_cell": "ktnas.space.node_cell:NodeCell",
     },
     "network": {
+        "darts": "ktnas.network.darts:DARTS",
         "fbnet": "ktnas.network.fbnet:FBNet",
         "mobilenetv3": "ktnas.network.mobilenetv3:MobileNetV3",
         "nasbench_macro": "ktnas.network.nasbench_macro:NASBenchMacro",
+        "nasbench101": "ktnas.network.nasbench101:NASBench101",
+        "nasbench_graph": "ktnas.network.nasbench_graph:NASBenchGraph",
         "nasbench201": "ktnas.network.nasbench201:NASBench201",
         "transnas_micro": "ktnas.network.transnas_micro:TransNASMicro",
         "transnas_macro": "ktnas.network.transnas_macro:TransNASMacro",

@@ -1,7 +1,7 @@
 """What a network is built for: the shape of its inputs and of its outputs."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ktnas.errors import unknown
 
@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 KINDS = ("classification", "regression", "dense")
+PIXELS = ("values", "logits")
 
 
 @dataclass(frozen=True)
@@ -17,13 +18,14 @@ class NetworkTask:
 
     Attributes:
         name: the task's name.
-        kind: ``classification`` (logits (B, outputs)), ``regression`` (values (B, outputs)) or ``dense`` (a map
-            (B, outputs, size, size)).
+        kind: ``classification`` (logits (B, outputs)), ``regression`` (values (B, outputs)) or ``dense`` (a
+            map (B, outputs, size, size)).
         outputs: classes, values or channels.
         size: height and width of the input in pixels.
         channels: of the input.
         pieces: images per sample; with more than one the input is (B, pieces, channels, size, size) and the
             outputs belong to all of them together (jigsaw).
+        pixels: of a dense task: ``values`` in [-1, 1], one per output, or ``logits`` of that many classes.
     """
 
     name: str
@@ -32,10 +34,13 @@ class NetworkTask:
     size: int
     channels: int = 3
     pieces: int = 1
+    pixels: str = "values"
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise unknown("kind of task", self.kind, KINDS)
+        if self.pixels not in PIXELS:
+            raise unknown("pixels of a task:", self.pixels, PIXELS)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -44,7 +49,7 @@ class NetworkTask:
         return image if self.pieces == 1 else (self.pieces, *image)
 
     def inputs(self, batch: int, seed: int = 0) -> "Tensor":
-        """Standard normal inputs (batch, \\*input_shape) float32, the same for the same seed."""
+        """Standard normal inputs of shape ``(batch, *input_shape)``, float32, the same for the same seed."""
         import torch
 
         generator = torch.Generator().manual_seed(seed)
@@ -56,18 +61,30 @@ _TASKS = (
     NetworkTask("cifar100", "classification", 100, 32),
     NetworkTask("ImageNet16-120", "classification", 120, 16),
     NetworkTask("imagenet", "classification", 1000, 224),
+    # TransNAS-Bench-101 (Duan et al., CVPR 2021), on Taskonomy
+    NetworkTask("class_object", "classification", 75, 256),
+    NetworkTask("class_scene", "classification", 47, 256),
+    NetworkTask("room_layout", "regression", 9, 256),
+    NetworkTask("jigsaw", "classification", 1000, 64, pieces=9),
+    NetworkTask("autoencoder", "dense", 3, 256),
+    NetworkTask("normal", "dense", 3, 256),
+    NetworkTask("segmentsemantic", "dense", 17, 256, pixels="logits"),
 )
 NETWORK_TASKS = {task.name: task for task in _TASKS}
+"""Tasks on images by name; those on graphs are ``GRAPH_TASKS``."""
 
 
-def network_task(task: NetworkTask | str, **changes: int) -> NetworkTask:
+def network_task(task: NetworkTask | str, **changes: Any) -> NetworkTask:
     """The task of that name, or ``task`` itself, with ``changes`` of its attributes.
 
     Raises:
         UserError: an unknown name.
     """
     if isinstance(task, str):
-        if task not in NETWORK_TASKS:
-            raise unknown("task that networks are built for:", task, NETWORK_TASKS)
-        task = NETWORK_TASKS[task]
+        from ktnas.network.graph_task import GRAPH_TASKS
+
+        known = NETWORK_TASKS | GRAPH_TASKS
+        if task not in known:
+            raise unknown("task that networks are built for:", task, known)
+        task = known[task]
     return replace(task, **changes)
