@@ -1,4 +1,8 @@
-"""Parameters and FLOPs of our networks beside those of the published tables, row by row."""
+"""Parameters and FLOPs of our networks beside those of the published tables, row by row.
+
+Each finished task of a table is a row of ``network_counts.csv``; called again, it counts only what
+is missing.
+"""
 
 import argparse
 import time
@@ -6,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from joblib import Parallel, delayed
@@ -16,12 +21,14 @@ from ktnas.engine.benchmark import load_benchmark
 from ktnas.errors import UserError
 from ktnas.network.count import count_flops, count_parameters
 from ktnas.network.task import network_task
+from ktnas.record.files import write_atomically
 from ktnas.registry import build
 from ktnas.space import load_space
 from ktnas.tables import locate
 
 NAME = "network_counts"
 CHUNK = 50
+GRAPH_ROWS = 2000
 GRAPHS = ("cora", "citeseer", "pubmed", "cs", "physics", "photo", "computers", "arxiv", "proteins")
 
 
@@ -31,44 +38,47 @@ class Published:
 
     Attributes:
         space: whose networks it counts.
-        file: CSV file.
+        files: CSV files.
         convention: of its FLOPs.
         arch: column of architectures.
         scale: what its counts are multiplied with.
         task: of all its rows; None where column ``task`` says it.
+        device: where networks are counted: nothing is computed on ``meta``, small ones are faster on ``cpu``.
         outputs: outputs of a task's networks where they are not the task's own.
     """
 
     space: str
-    file: str
+    files: tuple[str, ...]
     convention: str = "suite_zero"
     arch: str = "arch"
     scale: float = 1e6
     task: str | None = None
+    device: str = "meta"
     outputs: Mapping[str, int] = field(default_factory=dict)
 
 
+HEADER = ["space", "task", "convention of FLOPs", "rows", "parameters equal", "FLOPs equal", "ms per network"]
 SUITE_ZERO_CLASSES = {"class_object": 100, "class_scene": 63}
+MTLP_JR = ("mobilenetv3_mtlp_jr_train.csv", "mobilenetv3_mtlp_jr_valid.csv")
 TABLES = (
-    Published("nasbench201", "nasbench201_zero_cost.csv.gz"),
-    Published("transnas_micro", "transnas_micro_zero_cost.csv.gz", outputs=SUITE_ZERO_CLASSES),
-    Published("transnas_macro", "transnas_macro_zero_cost.csv.gz", outputs=SUITE_ZERO_CLASSES),
-    Published("darts", "darts_nasbench301_sample.csv.gz", task="cifar10"),
-    Published("nasbench101", "nasbench101_sample.csv.gz", task="cifar10"),
-    Published("fbnet", "fbnet_zero_cost.csv.gz", "flopth", scale=1, task="cifar100"),
-    *(
-        Published(
-            "mobilenetv3", f"mobilenetv3_mtlp_jr_{part}.csv", "once_for_all", "arch_config", 1, "imagenet"
-        )
-        for part in ("train", "valid")
-    ),
+    Published("transnas_micro", ("transnas_micro_zero_cost.csv.gz",), outputs=SUITE_ZERO_CLASSES),
+    Published("transnas_macro", ("transnas_macro_zero_cost.csv.gz",), outputs=SUITE_ZERO_CLASSES),
+    Published("darts", ("darts_nasbench301_sample.csv.gz",), task="cifar10"),
+    Published("nasbench101", ("nasbench101_sample.csv.gz",), task="cifar10"),
+    Published("fbnet", ("fbnet_zero_cost.csv.gz",), "flopth", scale=1, task="cifar100", device="cpu"),
+    Published("mobilenetv3", MTLP_JR, "once_for_all", "arch_config", 1, "imagenet"),
+    Published("nasbench201", ("nasbench201_zero_cost.csv.gz",), device="cpu"),
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Count, then print and write the table."""
     parser = argparse.ArgumentParser(prog=f"python -m experiments.{NAME}", description=__doc__)
-    parser.add_argument("--rows", type=int, help="random rows of each task of a table (default: all)")
+    parser.add_argument(
+        "--rows",
+        type=int,
+        help="random rows of each task of a table (default: all; 2,000 of NAS-Bench-Graph's)",
+    )
     parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
     parser.add_argument("--spaces", help="some of the spaces, with commas between (default: all)")
     parser.add_argument(
@@ -80,60 +90,73 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in chosen:
         if name not in known:
             parser.error(f"--spaces: no table counts networks of '{name}'; there are {', '.join(known)}")
-    lines: list[list[str]] = []
+    path = given.out / f"{NAME}.csv"
+    known_lines = pd.read_csv(path, dtype=str, keep_default_na=False) if path.is_file() else pd.DataFrame()
+    lines = [list(map(str, line)) for line in known_lines.to_numpy()]
     with Parallel(given.workers) as parallel:
-        for table in (table for table in TABLES if table.space in chosen):
-            lines += compare_table(table, given.rows, parallel)
-        if "nasbench_graph" in chosen:
-            lines += [compare_graph(task, given.rows, parallel) for task in GRAPHS]
-    header = [
-        "space",
-        "task",
-        "convention of FLOPs",
-        "rows",
-        "parameters equal",
-        "FLOPs equal",
-        "ms per network",
-    ]
-    publish(given.out / f"{NAME}.md", "Networks counted", [markdown_table(header, lines), *notes(arguments)])
+        for job in jobs(chosen, given.rows):
+            if not any(line[:4] == job.label for line in lines):
+                lines.append([*job.label, *job.compare(parallel)])
+                print(" | ".join(lines[-1]), flush=True)
+                write_atomically(path, pd.DataFrame(lines, columns=HEADER).to_csv(index=False).encode())
+    publish(given.out / f"{NAME}.md", "Networks counted", [markdown_table(HEADER, lines), *notes(arguments)])
 
 
-def compare_table(table: Published, rows: int | None, parallel: Parallel) -> list[list[str]]:
-    """A line for each task of a table."""
-    frame = pd.read_csv(locate(table.file))
-    tasks = frame["task"] if table.task is None else pd.Series(table.task, index=frame.index)
-    lines = []
-    for task, own in frame.groupby(tasks, sort=False):
-        part = own if rows is None else own.sample(min(rows, len(own)), random_state=0)
-        texts = part[table.arch].tolist()
+@dataclass(frozen=True)
+class Job:
+    """The rows of one task of a table.
+
+    Attributes:
+        table: the table.
+        task: the task.
+        published: columns ``arch``, ``params`` and ``flops``; NaN where nothing is published.
+    """
+
+    table: Published
+    task: str
+    published: pd.DataFrame
+
+    @property
+    def label(self) -> list[str]:
+        """Space, task, convention and number of rows."""
+        return [self.table.space, self.task, self.table.convention or NOTHING, f"{len(self.published):,}"]
+
+    def compare(self, parallel: Parallel) -> list[str]:
+        """How many parameters and FLOPs are equal, and milliseconds per network."""
+        texts = self.published["arch"].tolist()
         started = time.perf_counter()
-        counted = run(table, str(task), texts, parallel)
+        counted = run(self.table, self.task, texts, parallel)
         each = 1e3 * (time.perf_counter() - started) * parallel.n_jobs / len(texts)
-        equal = [
-            int((counted[name] == (part[name].to_numpy() * table.scale).round()).sum())
-            for name in ("params", "flops")
-        ]
-        lines.append([table.space, str(task), table.convention, *cells(len(texts), equal), f"{each:.0f}"])
-        print(" | ".join(lines[-1]), flush=True)
-    return lines
+        cells = []
+        for name in ("params", "flops"):
+            given = self.published[name].to_numpy()
+            equal = int((np.abs(counted[name].to_numpy() - given) < 1).sum())
+            full = f"{equal:,}" if equal == len(texts) else f"**{equal:,}**"
+            cells.append(NOTHING if np.isnan(given).all() else full)
+        return [*cells, f"{each:.0f}"]
 
 
-def compare_graph(task: str, rows: int | None, parallel: Parallel) -> list[str]:
-    """The line of a data set of NAS-Bench-Graph, which counts parameters alone."""
-    known = load_benchmark("nasbench_graph").task(task)
-    genotypes, frame = known.universe(), known.table()
-    assert genotypes is not None
-    assert frame is not None
-    part = frame if rows is None else frame.sample(min(rows, len(frame)), random_state=0)
-    texts = known.space.format(genotypes[part.index])
-    started = time.perf_counter()
-    counted = run(Published("nasbench_graph", "", ""), task, texts, parallel)
-    each = 1e3 * (time.perf_counter() - started) * parallel.n_jobs / len(texts)
-    # the table rounds to thousandths of a million, or less
-    equal = int(((counted["params"] - part["params"].to_numpy()).abs() < 1).sum())
-    line = ["nasbench_graph", task, NOTHING, *cells(len(texts), [equal]), NOTHING, f"{each:.0f}"]
-    print(" | ".join(line), flush=True)
-    return line
+def jobs(spaces: Sequence[str], rows: int | None) -> list[Job]:
+    """All tasks of the tables of some spaces, each with at most ``rows`` random rows."""
+    found = []
+    for table in (table for table in TABLES if table.space in spaces):
+        frame = pd.concat([pd.read_csv(locate(file)) for file in table.files], ignore_index=True)
+        frame = frame.rename(columns={table.arch: "arch"})
+        frame[["params", "flops"]] = (frame[["params", "flops"]] * table.scale).round()
+        tasks = frame["task"] if table.task is None else pd.Series(table.task, index=frame.index)
+        for task, own in frame.groupby(tasks, sort=False):
+            part = own if rows is None else own.sample(min(rows, len(own)), random_state=0)
+            found.append(Job(table, str(task), part[["arch", "params", "flops"]]))
+    for task in GRAPHS if "nasbench_graph" in spaces else ():
+        known = load_benchmark("nasbench_graph").task(task)
+        genotypes, frame = known.universe(), known.table()
+        assert genotypes is not None
+        assert frame is not None
+        part = frame.sample(min(rows or GRAPH_ROWS, len(frame)), random_state=0)
+        texts = known.space.format(genotypes[part.index])
+        graphs = pd.DataFrame({"arch": texts, "params": part["params"].to_numpy(), "flops": np.nan})
+        found.append(Job(Published("nasbench_graph", (), ""), task, graphs))
+    return found
 
 
 def run(table: Published, task: str, texts: Sequence[str], parallel: Parallel) -> pd.DataFrame:
@@ -144,7 +167,7 @@ def run(table: Published, task: str, texts: Sequence[str], parallel: Parallel) -
 
 
 def count(table: Published, name: str, texts: Sequence[str]) -> list[tuple[int, int]]:
-    """Parameters and FLOPs of the networks of some architectures; nothing is computed on the meta device."""
+    """Parameters and FLOPs of the networks of some architectures."""
     torch.set_num_threads(1)
     space = load_space(table.space)
     task = network_task(name)
@@ -153,28 +176,23 @@ def count(table: Published, name: str, texts: Sequence[str]) -> list[tuple[int, 
     builder = build("network", space.network)
     rows = []
     for genotype in space.parse(texts):
-        with torch.device("meta"):
+        with torch.device(table.device):
             network = builder.build(space, genotype, task, seed=0)
         flops = 0
         if table.convention:
             shape = builder.task_of(space, genotype, task).input_shape
-            flops = count_flops(network, torch.empty(1, *shape, device="meta"), table.convention)
+            flops = count_flops(network, torch.zeros(1, *shape, device=table.device), table.convention)
         rows.append((count_parameters(network), flops))
     return rows
-
-
-def cells(rows: int, equal: Sequence[int]) -> list[str]:
-    """Number of rows, and of those that are equal, bold where not all are."""
-    return [f"{rows:,}", *(f"{number:,}" if number == rows else f"**{number:,}**" for number in equal)]
 
 
 def notes(arguments: Sequence[str] | None) -> list[str]:
     """What is to be known of the table."""
     return [
-        "Equal means the same integer. The networks are those of `space.build` with its defaults, except for the\n"
-        "classes of TransNAS-Bench-101: NAS-Bench-Suite-Zero's networks have 100 for `class_object` and 63 for\n"
-        "`class_scene`, the benchmark's own 75 and 47.\n"
-        "docs/networks.md says why rows of NAS-Bench-Graph's `physics` differ.\n",
+        "Equal means the same integer. The networks are those of `space.build` with its defaults, except\n"
+        "for the classes of TransNAS-Bench-101: NAS-Bench-Suite-Zero's networks have 100 for `class_object`\n"
+        "and 63 for `class_scene`, the benchmark's own 75 and 47. [networks.md](../../docs/networks.md) says\n"
+        "why rows of NAS-Bench-Graph's `physics` differ.\n",
         origin(command_line(NAME, arguments)),
     ]
 

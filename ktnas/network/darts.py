@@ -11,8 +11,7 @@ from ktnas.errors import UserError
 from ktnas.network.base import NetworkBuilder
 from ktnas.network.darts_operations import factorized_reduce, operation
 from ktnas.network.layers import relu_conv_norm
-from ktnas.network.mobile_layers import check_task
-from ktnas.network.task import NetworkTask
+from ktnas.network.task import NetworkTask, check_task
 from ktnas.space.base import SearchSpace
 from ktnas.space.node_cell import NodeCell
 

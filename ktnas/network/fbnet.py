@@ -8,16 +8,9 @@ from torch import nn
 from ktnas.arrays import IntArray
 from ktnas.errors import UserError
 from ktnas.network.base import NetworkBuilder
-from ktnas.network.mobile_layers import (
-    ChainNetwork,
-    InvertedResidual,
-    check_task,
-    chosen,
-    conv_norm,
-    init_fan_out,
-    round_width,
-)
-from ktnas.network.task import NetworkTask
+from ktnas.network.layers import ChainNetwork, init_fan_out
+from ktnas.network.mobile_layers import InvertedResidual, chosen, conv_norm, round_width
+from ktnas.network.task import NetworkTask, check_task
 from ktnas.space.base import SearchSpace
 
 STEM = 16

@@ -1,5 +1,7 @@
 """Layers that the networks of several spaces share."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -62,3 +64,39 @@ class Residual(nn.Module):
         """Sum of what both make of ``x``."""
         total: Tensor = self.shortcut(x) + self.body(x)
         return total
+
+
+class ChainNetwork(nn.Module):
+    """A stem, blocks one after another, a tail that ends in one value per feature, and a linear head."""
+
+    def __init__(
+        self,
+        stem: Iterable[nn.Module],
+        blocks: Iterable[nn.Module],
+        tail: Iterable[nn.Module],
+        head: nn.Linear,
+    ) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(*stem)
+        self.blocks = nn.Sequential(*blocks)
+        self.tail = nn.Sequential(*tail, nn.Flatten())
+        self.head = head
+
+    def features(self, x: Tensor) -> Tensor:
+        """Pooled features (B, F) of images (B, C, H, W): what the head takes."""
+        pooled: Tensor = self.tail(self.blocks(self.stem(x)))
+        return pooled
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs (B, outputs) of images (B, C, H, W)."""
+        outputs: Tensor = self.head(self.features(x))
+        return outputs
+
+
+def init_fan_out(network: nn.Module) -> None:
+    """Draw convolutions by He et al.'s rule for their outputs (ICCV 2015), biases zero."""
+    for part in network.modules():
+        if isinstance(part, nn.Conv2d):
+            nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
+        if isinstance(part, nn.Conv2d | nn.Linear) and part.bias is not None:
+            nn.init.zeros_(part.bias)

@@ -6,8 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ktnas.arrays import IntArray
-from ktnas.errors import UserError, unknown
-from ktnas.network.task import NetworkTask
+from ktnas.errors import unknown
 from ktnas.space.base import SearchSpace
 
 Activation = Callable[[], nn.Module]
@@ -113,55 +112,6 @@ class InvertedResidual(nn.Module):
         """Map (B, taken, H, W) to (B, given, H / stride, W / stride), rounded up."""
         result: Tensor = self.layers(x)
         return result + x if self.residual else result
-
-
-class ChainNetwork(nn.Module):
-    """A stem, blocks one after another, a tail that ends in one value per feature, and a linear head."""
-
-    def __init__(
-        self,
-        stem: Iterable[nn.Module],
-        blocks: Iterable[nn.Module],
-        tail: Iterable[nn.Module],
-        head: nn.Linear,
-    ) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(*stem)
-        self.blocks = nn.Sequential(*blocks)
-        self.tail = nn.Sequential(*tail, nn.Flatten())
-        self.head = head
-
-    def features(self, x: Tensor) -> Tensor:
-        """Pooled features (B, F) of images (B, C, H, W): what the head takes."""
-        pooled: Tensor = self.tail(self.blocks(self.stem(x)))
-        return pooled
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Outputs (B, outputs) of images (B, C, H, W)."""
-        outputs: Tensor = self.head(self.features(x))
-        return outputs
-
-
-def init_fan_out(network: nn.Module) -> None:
-    """Draw convolutions by He et al.'s rule for their outputs (ICCV 2015), biases zero."""
-    for part in network.modules():
-        if isinstance(part, nn.Conv2d):
-            nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
-        if isinstance(part, nn.Conv2d | nn.Linear) and part.bias is not None:
-            nn.init.zeros_(part.bias)
-
-
-def check_task(task: NetworkTask, networks: str) -> None:
-    """Refuse a task whose outputs are not a vector per image; ``networks`` is their name in the message.
-
-    Raises:
-        UserError: a dense task, or one of several images per sample.
-    """
-    if task.kind == "dense" or task.pieces > 1:
-        raise UserError(
-            f"Task {task.name}: {networks} networks give a vector per image, not {task.kind} outputs of "
-            f"{task.pieces} image(s). Use a classification or regression task with pieces=1."
-        )
 
 
 def chosen(space: SearchSpace, genotype: IntArray, variables: Iterable[str]) -> list[str]:

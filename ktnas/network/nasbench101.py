@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from ktnas.arrays import BoolArray, IntArray
 from ktnas.errors import UserError, unknown
 from ktnas.network.base import NetworkBuilder
-from ktnas.network.mobile_layers import check_task, init_fan_out
-from ktnas.network.task import NetworkTask
+from ktnas.network.layers import init_fan_out
+from ktnas.network.task import NetworkTask, check_task
 from ktnas.space.base import SearchSpace
 
 STACKS = 3

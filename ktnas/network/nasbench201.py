@@ -9,9 +9,8 @@ from ktnas.arrays import IntArray
 from ktnas.errors import UserError
 from ktnas.network.base import NetworkBuilder
 from ktnas.network.edge_cell import SumCell, edge_operations
-from ktnas.network.layers import Residual, Zero, relu_conv_norm
-from ktnas.network.mobile_layers import ChainNetwork, check_task
-from ktnas.network.task import NetworkTask
+from ktnas.network.layers import ChainNetwork, Residual, Zero, relu_conv_norm
+from ktnas.network.task import NetworkTask, check_task
 from ktnas.space.base import SearchSpace
 
 STAGES = 3

@@ -7,8 +7,9 @@ from torch import nn
 from ktnas.arrays import IntArray
 from ktnas.errors import UserError, unknown
 from ktnas.network.base import NetworkBuilder
-from ktnas.network.mobile_layers import ChainNetwork, InvertedResidual, check_task, chosen, conv_norm
-from ktnas.network.task import NetworkTask
+from ktnas.network.layers import ChainNetwork
+from ktnas.network.mobile_layers import InvertedResidual, chosen, conv_norm
+from ktnas.network.task import NetworkTask, check_task
 from ktnas.space.base import SearchSpace
 
 STAGES = (2, 3, 3)

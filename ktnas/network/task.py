@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ktnas.errors import unknown
+from ktnas.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -88,3 +88,16 @@ def network_task(task: NetworkTask | str, **changes: Any) -> NetworkTask:
             raise unknown("task that networks are built for:", task, known)
         task = known[task]
     return replace(task, **changes)
+
+
+def check_task(task: NetworkTask, networks: str) -> None:
+    """Refuse a task whose outputs are not a vector per image; ``networks`` is their name in the message.
+
+    Raises:
+        UserError: a dense task, or one of several images per sample.
+    """
+    if task.kind == "dense" or task.pieces > 1:
+        raise UserError(
+            f"Task {task.name}: {networks} networks give a vector per image, not {task.kind} outputs of "
+            f"{task.pieces} image(s). Use a classification or regression task with pieces=1."
+        )

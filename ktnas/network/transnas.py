@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from ktnas.errors import UserError
 from ktnas.network.base import NetworkBuilder
 from ktnas.network.heads import image_decoder, segmentation_decoder
-from ktnas.network.layers import relu_conv_norm
-from ktnas.network.mobile_layers import init_fan_out
+from ktnas.network.layers import init_fan_out, relu_conv_norm
 from ktnas.network.task import NetworkTask
 
 STEM_REDUCTION = 4

@@ -7,18 +7,16 @@ from torch import nn
 
 from ktnas.errors import UserError
 from ktnas.network.count import count_parameters
+from ktnas.network.layers import ChainNetwork, init_fan_out
 from ktnas.network.mobile_layers import (
-    ChainNetwork,
     HardSigmoid,
     InvertedResidual,
     SqueezeExcitation,
-    check_task,
     chosen,
     conv_norm,
-    init_fan_out,
     round_width,
 )
-from ktnas.network.task import NetworkTask
+from ktnas.network.task import NetworkTask, check_task
 from ktnas.space import load_space
 
 
