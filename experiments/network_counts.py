@@ -191,7 +191,7 @@ def notes(arguments: Sequence[str] | None) -> list[str]:
     return [
         "Equal means the same integer. The networks are those of `space.build` with its defaults, except\n"
         "for the classes of TransNAS-Bench-101: NAS-Bench-Suite-Zero's networks have 100 for `class_object`\n"
-        "and 63 for `class_scene`, the benchmark's own 75 and 47. [networks.md](../../docs/networks.md) says\n"
+        "and 63 for `class_scene`, the benchmark's own 75 and 47. [Networks](../../docs/networks.md) says\n"
         "why rows of NAS-Bench-Graph's `physics` differ.\n",
         origin(command_line(NAME, arguments)),
     ]
