@@ -245,8 +245,7 @@ class SearchSpace(ABC):
 
         Args:
             architecture: an architecture of this space, its genotype (V,) or its official text.
-            task: what it is for: a name (``cifar10``, ``imagenet``, ``class_scene``, ``cora``, …) or a task of
-                one's own.
+            task: what it is for: a name (``cifar10``, ``class_scene``, ``cora``, …) or a task of one's own.
             seed: of the initial weights.
             settings: parameters of the space's builder other than those of its authors, ``channels=8`` say.
 
