@@ -96,7 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows += [row for found in correlations for row in found]
         rows += [{"space": name, "proxy": proxy, "seconds": seconds} for proxy, seconds in costs.items()]
     given.out.mkdir(parents=True, exist_ok=True)
-    write_atomically(given.out / f"{NAME}.csv", pd.DataFrame(rows).to_csv(index=False).encode())
+    numbers = pd.DataFrame(rows).convert_dtypes().to_csv(index=False)
+    write_atomically(given.out / f"{NAME}.csv", numbers.encode())
     parts += [NOTES, origin(command_line(NAME, arguments))]
     publish(given.out / f"{NAME}.md", "Zero-cost proxies and their published values", parts)
 
