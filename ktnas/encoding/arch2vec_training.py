@@ -1,7 +1,6 @@
 """Training of the arch2vec network on unlabelled graphs, with torch."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ktnas.encoding.arch2vec_model import (
@@ -12,6 +11,7 @@ from ktnas.encoding.arch2vec_model import (
     encode,
     weight_shapes,
 )
+from ktnas.threads import one_torch_thread
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -36,7 +36,7 @@ def train(graphs: GraphArrays, settings: Arch2VecSettings, seed: int) -> tuple[W
     """
     import torch
 
-    with _one_thread():
+    with one_torch_thread():
         arrays = (graphs.operations, graphs.adjacency, graphs.present)
         data = GraphArrays(*(torch.from_numpy(array) for array in arrays))
         held = max(1, round(HELD_OUT * len(data)))
@@ -127,15 +127,3 @@ def _pairs(graphs: GraphArrays) -> "Tensor":
 
 def _average(values: "Tensor", weights: "Tensor") -> "Tensor":
     return (values * weights).sum() / weights.sum()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -1,7 +1,6 @@
 """Many proxies of many architectures in one call."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from ktnas.proxy.batch import Batch, own_batch, random_batch
 from ktnas.proxy.passes import evaluate
 from ktnas.registry import PLUGINS, build
 from ktnas.space.base import SearchSpace
+from ktnas.threads import one_torch_thread
 
 Progress = Callable[[int, int], None]
 """Is told the architectures done and their number."""
@@ -118,7 +118,7 @@ class _Plan:
 
     def row(self, genotype: IntArray) -> FloatArray:
         """Mean scores (P,) over the seeds."""
-        with _one_thread():
+        with one_torch_thread():
             scores = np.array([self._scores(genotype, seed) for seed in self.seeds])
         return np.asarray(np.where(np.isfinite(scores), scores, np.nan).mean(axis=0))
 
@@ -159,13 +159,3 @@ def _checked_device(device: str) -> str:
             "install a CUDA build of torch on a machine with such a device."
         )
     return device
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

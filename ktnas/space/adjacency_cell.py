@@ -11,7 +11,7 @@ import numpy as np
 from ktnas.arrays import BoolArray, IntArray
 from ktnas.errors import UserError
 from ktnas.space.base import SearchSpace
-from ktnas.space.graph import GraphBatch
+from ktnas.space.graph import GraphBatch, edges_by_target
 
 NUMBERS = re.compile(r"\(\s*\d+(?:\s*,\s*\d+)*\s*,?\s*\)")
 
@@ -45,7 +45,7 @@ class AdjacencyCell(SearchSpace):
     @cached_property
     def edges(self) -> list[tuple[int, int]]:
         """Source and target node of each variable ``edge_i_j``."""
-        return [(source, target) for target in range(1, self.nodes) for source in range(target)]
+        return edges_by_target(self.nodes)
 
     def _variables(self, symbols: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
         edges = {f"edge_{source}_{target}": ("0", "1") for source, target in self.edges}

@@ -1,7 +1,7 @@
 """What every search space offers: variables, sampling, variation, text, graphs, keys. All on batches."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,6 +14,7 @@ from ktnas.errors import UserError, unknown
 from ktnas.space.architecture import Architecture
 from ktnas.space.graph import GraphBatch, canonical_keys, hash_rows, prune
 from ktnas.space.text import OtherText, TextError, TextForm, quote
+from ktnas.space.variation import mutate, neighbours, redraw
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from ktnas.network.task import NetworkTask
 
 ENUMERATION_LIMIT = 2_000_000
-DRAWS = 1000
-PATIENCE = 10
 BLOCK = 16_384
 
 
@@ -272,7 +271,7 @@ class SearchSpace(ABC):
             return self._decode(rng.choice(self._distinct_codes, size=n))
 
         empty = np.zeros((n, self.n_variables), dtype=np.int64)
-        return self._redraw(empty, lambda rows, _: self._draw(len(rows), rng))
+        return redraw(self, empty, lambda rows, _: self._draw(len(rows), rng))
 
     def _draw(self, n: int, rng: Rng) -> IntArray:
         """Draw ``n`` genotypes (n, V) uniformly, as many of them valid as can be."""
@@ -284,19 +283,7 @@ class SearchSpace(ABC):
         The results (N, V) are representatives of architectures other than the row's own. Rows that 10 draws
         leave without one change less with each further draw; a row for which 1000 find none gives its own.
         """
-        genotypes = self._in_range(genotypes)
-        free = np.flatnonzero(self.n_choices > 1)
-        if not len(free):
-            return genotypes.copy()
-        probability = 1 / len(free) if rate is None else rate
-
-        def change(rows: IntArray, attempt: int) -> IntArray:
-            changed = rng.random(rows.shape) < probability / max(1, attempt - PATIENCE)
-            changed[np.arange(len(rows)), rng.choice(free, size=len(rows))] |= ~changed[:, free].any(axis=1)
-            shift = rng.integers(1, np.maximum(self.n_choices, 2), size=rows.shape)
-            return (rows + changed * shift) % self.n_choices
-
-        return self.representative(self._redraw(genotypes, change, differ=self.distinct == "canonical"))
+        return mutate(self, self._in_range(genotypes), rng, rate)
 
     def crossover(self, first: IntArray, second: IntArray, rng: Rng) -> IntArray:
         """Cross row pairs uniformly, (N, V) representatives; an invalid child becomes its first parent.
@@ -317,19 +304,7 @@ class SearchSpace(ABC):
 
     def neighbours(self, genotype: IntArray) -> IntArray:
         """Representatives (M, V) of the architectures one changed variable away from ``genotype`` (V,)."""
-        origin = self._in_range(np.asarray(genotype)[None])
-        variables = np.repeat(np.arange(self.n_variables), self.n_choices - 1)
-        shifts = np.concatenate([np.arange(1, n) for n in self.n_choices])
-        rows = np.repeat(origin, len(variables), axis=0)
-        rows[np.arange(len(rows)), variables] += shifts
-        rows %= self.n_choices
-        rows = rows[self.valid(rows)]
-        if self.distinct == "canonical":
-            identities = self.identities(rows)
-            _, first = np.unique(identities, return_index=True)
-            first = first[identities[first] != self.identities(origin)]
-            rows = np.unique(self.representative(rows[first]), axis=0)
-        return rows
+        return neighbours(self, self._in_range(np.asarray(genotype)[None]))
 
     def enumerate(self) -> IntArray:
         """Every valid genotype (N, V) in lexicographic order; ``ValueError`` beyond ``ENUMERATION_LIMIT``."""
@@ -403,24 +378,6 @@ class SearchSpace(ABC):
         if ((genotypes < 0) | (genotypes >= self.n_choices)).any():
             raise ValueError(f"genotypes of {self.name} must lie in [0, {self.n_choices.tolist()})")
         return genotypes
-
-    def _redraw(
-        self, rows: IntArray, draw: Callable[[IntArray, int], IntArray], differ: bool = False
-    ) -> IntArray:
-        """Redraw rows until each is valid and, with ``differ``, another architecture than it was."""
-        result = rows.copy()
-        pending = np.arange(len(rows))
-        before = self.identities(rows) if differ else None
-        for attempt in range(DRAWS):
-            drawn = draw(rows[pending], attempt)
-            accepted = self.valid(drawn)
-            if before is not None:
-                accepted[accepted] = self.identities(drawn[accepted]) != before[pending[accepted]]
-            result[pending[accepted]] = drawn[accepted]
-            pending = pending[~accepted]
-            if not len(pending):
-                break
-        return result
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ktnas.arrays import IntArray
 from ktnas.errors import UserError
 from ktnas.space.base import SearchSpace
-from ktnas.space.graph import GraphBatch
+from ktnas.space.graph import GraphBatch, edges_by_target
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,7 +36,7 @@ class EdgeCell(SearchSpace):
     @property
     def edges(self) -> list[tuple[int, int]]:
         """Source and target node of each variable."""
-        return [(source, target) for target in range(1, self.nodes) for source in range(target)]
+        return edges_by_target(self.nodes)
 
     def _variables(self, symbols: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
         """Operation of each edge."""

@@ -38,6 +38,11 @@ class GraphBatch:
         return int(self.operations.shape[1])
 
 
+def edges_by_target(nodes: int) -> list[tuple[int, int]]:
+    """Source and target of each edge of the complete acyclic graph: 0→1, 0→2, 1→2, 0→3, …"""
+    return [(source, target) for target in range(1, nodes) for source in range(target)]
+
+
 def prune(batch: GraphBatch, zero: str | None, identity: str | None) -> GraphBatch:
     """Reduce each graph to what it computes.
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ktnas.network.layers import FactorizedReduce, Residual, Zero, relu_conv_norm
+from ktnas.network.layers import FactorizedReduce, Residual, Zero, init_fan_out, relu_conv_norm
 
 
 @pytest.mark.parametrize("size", [1, 5, 8])
@@ -42,3 +42,12 @@ def test_a_factorized_reduction_gives_an_odd_number_of_channels_too():
 def test_a_residual_is_a_sum():
     x = torch.randn(2, 3)
     torch.testing.assert_close(Residual(nn.ReLU(), nn.Identity())(x), x.clamp(min=0) + x)
+
+
+def test_fan_out_is_the_variance_of_the_convolutions():
+    convolution = nn.Conv2d(64, 100, 3)
+    depthwise = nn.Conv2d(400, 400, 5, groups=400)
+    init_fan_out(nn.Sequential(convolution, depthwise))
+    assert convolution.weight.std().item() == pytest.approx((2 / 900) ** 0.5, rel=0.02)
+    assert depthwise.weight.std().item() == pytest.approx((2 / 10000) ** 0.5, rel=0.05)
+    assert not convolution.bias.any()

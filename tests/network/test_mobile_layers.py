@@ -7,7 +7,7 @@ from torch import nn
 
 from ktnas.errors import UserError
 from ktnas.network.count import count_parameters
-from ktnas.network.layers import ChainNetwork, init_fan_out
+from ktnas.network.layers import ChainNetwork
 from ktnas.network.mobile_layers import (
     HardSigmoid,
     InvertedResidual,
@@ -16,7 +16,6 @@ from ktnas.network.mobile_layers import (
     conv_norm,
     round_width,
 )
-from ktnas.network.task import NetworkTask, check_task
 from ktnas.space import load_space
 
 
@@ -106,15 +105,6 @@ def test_a_block_has_the_layers_that_were_asked_for():
     assert kinds[6] is SqueezeExcitation
 
 
-def test_fan_out_is_the_variance_of_the_convolutions():
-    convolution = nn.Conv2d(64, 100, 3)
-    depthwise = nn.Conv2d(400, 400, 5, groups=400)
-    init_fan_out(nn.Sequential(convolution, depthwise))
-    assert convolution.weight.std().item() == pytest.approx((2 / 900) ** 0.5, rel=0.02)
-    assert depthwise.weight.std().item() == pytest.approx((2 / 10000) ** 0.5, rel=0.05)
-    assert not convolution.bias.any()
-
-
 def test_a_chain_is_its_parts_in_a_row():
     network = ChainNetwork(
         conv_norm(3, 4, 3, activation=nn.ReLU()),
@@ -126,14 +116,6 @@ def test_a_chain_is_its_parts_in_a_row():
     maps = network.blocks(network.stem(x))
     torch.testing.assert_close(network.features(x), maps.mean((2, 3)))
     torch.testing.assert_close(network(x), network.head(maps.mean((2, 3))))
-
-
-@pytest.mark.parametrize(
-    "task", [NetworkTask("maps", "dense", 2, 16), NetworkTask("jigsaw", "classification", 9, 16, pieces=9)]
-)
-def test_a_task_without_a_vector_per_image_is_refused(task):
-    with pytest.raises(UserError, match=f"{task.name}.*MobileNetV3.*{task.kind}.*{task.pieces} image"):
-        check_task(task, "MobileNetV3")
 
 
 def test_a_variable_that_the_space_lacks_is_named():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ktnas.errors import UserError
-from ktnas.network.task import NETWORK_TASKS, NetworkTask, network_task
+from ktnas.network.task import NETWORK_TASKS, NetworkTask, check_task, network_task
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,11 @@ def test_unknown_words_are_refused():
         NetworkTask("mine", "classify", 10, 32)
     with pytest.raises(UserError, match="logits"):
         NetworkTask("mine", "dense", 10, 32, pixels="logit")
+
+
+@pytest.mark.parametrize(
+    "task", [NetworkTask("maps", "dense", 2, 16), NetworkTask("jigsaw", "classification", 9, 16, pieces=9)]
+)
+def test_a_task_without_a_vector_per_image_is_refused(task):
+    with pytest.raises(UserError, match=f"{task.name}.*MobileNetV3.*{task.kind}.*{task.pieces} image"):
+        check_task(task, "MobileNetV3")
