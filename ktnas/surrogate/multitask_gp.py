@@ -1,15 +1,17 @@
 """A Gaussian process over architectures and tasks."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, Self, overload
+from typing import Any, Literal, Self, overload
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
 from ktnas.arrays import FloatArray, IntArray
 from ktnas.encoding.base import Encoding
-from ktnas.surrogate.base import Surrogate
+from ktnas.surrogate.base import State, Surrogate, within
 
 JITTER = 1e-6
 EVIDENCE = 2.0
@@ -108,9 +110,7 @@ class MultiTaskGP(Surrogate):
         centred = values - self._levels[tasks]
         spread = float(centred.std())
         self._scale = spread if spread > 1e-12 else 1.0
-        vectors = self.features.get(genotypes)
-        distances = self._squared_distances(vectors, vectors)
-        self._data = Observations(genotypes, vectors, tasks, centred / self._scale, distances)
+        self._observe(genotypes, tasks, centred / self._scale)
         n_values = len(values)
         if n_values >= self._next_fit:
             self._maximise()
@@ -146,6 +146,41 @@ class MultiTaskGP(Surrogate):
         variance = np.maximum(prior - (explained**2).sum(axis=0), 0) + np.exp(self._theta[-1])
         return np.asarray(mean), np.asarray(self._scale * np.sqrt(variance))
 
+    def state(self) -> State:
+        """Hyper-parameters and observations, of the models of single tasks as well."""
+        state: State = {"theta": self._theta, "next_fit": np.array([self._next_fit])}
+        if self._data is not None:
+            state |= {name: getattr(self._data, name) for name in ("genotypes", "tasks", "values")}
+            state |= {"levels": self._levels, "scale": np.array([self._scale])}
+        for task, model in self._alone.items():
+            state |= {f"alone.{task}.{name}": array for name, array in model.state().items()}
+        return state
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> Self:
+        """As in ``Surrogate``."""
+        self._theta = state["theta"]
+        self._next_fit = int(state["next_fit"][0])
+        self._data, self._chosen = None, {}
+        if "values" in state:
+            self._levels, self._scale = state["levels"], float(state["scale"][0])
+            self._observe(state["genotypes"], state["tasks"], state["values"])
+            self._solve()
+        self._alone = {
+            task: self._single().restore(within(state, f"alone.{task}."))
+            for task in range(self._n_tasks)
+            if f"alone.{task}.theta" in state
+        }
+        return self
+
+    def _observe(self, genotypes: IntArray, tasks: IntArray, values: FloatArray) -> None:
+        vectors = self.features.get(genotypes)
+        distances = self._squared_distances(vectors, vectors)
+        self._data = Observations(genotypes, vectors, tasks, values, distances)
+
+    def _single(self) -> "MultiTaskGP":
+        """A model of one task alone."""
+        return replace(self, trust=0).prepare(self.features.encoding, 1, 0)
+
     @property
     def correlations(self) -> FloatArray:
         """Learned correlation of the tasks (T, T)."""
@@ -159,7 +194,7 @@ class MultiTaskGP(Surrogate):
             own = self._data.tasks == task
             if 0 < self.trust <= own.sum() < len(own):
                 if task not in self._alone:
-                    self._alone[task] = replace(self, trust=0).prepare(self.features.encoding, 1, 0)
+                    self._alone[task] = self._single()
                 alone = self._alone[task].fit(
                     self._data.genotypes[own],
                     np.zeros(own.sum(), dtype=np.int64),

@@ -215,6 +215,37 @@ class SurrogateContract:
         assert unrelated < 1.15 * alone
         assert opposed < 1.15 * alone
 
+    def test_ranks_by_the_mean(self):
+        surrogate, genotypes = self.fitted(40), draw(50, seed=1)
+        places = surrogate.rank(genotypes, 1)
+        assert places.dtype == np.int64
+        assert sorted(places.tolist()) == list(range(50))
+        mean = surrogate.predict(genotypes, 1)
+        assert (np.diff(mean[np.argsort(places)]) >= 0).all()
+
+    def test_preference_is_antisymmetric_and_for_the_smaller_value(self):
+        surrogate = self.fitted(60, n_tasks=1)
+        first, second = draw(80, seed=1), draw(80, seed=2)
+        preferred = surrogate.prefer(first, second, 0)
+        assert preferred.shape == (80,)
+        assert (np.abs(preferred) <= 1).all()
+        np.testing.assert_allclose(surrogate.prefer(second, first, 0), -preferred, atol=1e-12)
+        np.testing.assert_array_equal(surrogate.prefer(first, first, 0), 0)
+        right = np.sign(preferred) == np.sign(truth(second) - truth(first))
+        assert right.mean() > 0.75
+
+    @pytest.mark.parametrize("n", [0, 1, 60])
+    def test_state_is_all_that_predictions_depend_on(self, n):
+        surrogate = self.fitted(n)
+        before = self.check(surrogate, task=1)
+        state = {name: array.copy() for name, array in surrogate.state().items()}
+        restored = self.build().restore(state)
+        np.testing.assert_array_equal(self.check(restored, task=1), before)
+        more = draw(70)
+        for learner in (surrogate, restored):
+            learner.fit(more, np.arange(70) % N_TASKS, truth(more))
+        np.testing.assert_array_equal(self.check(restored), self.check(surrogate))
+
     def test_config_spells_out_every_parameter(self):
         config = OmegaConf.to_container(
             OmegaConf.load(resource_dir("conf") / "surrogate" / f"{self.name}.yaml")
