@@ -5,7 +5,7 @@ A plug-in is a dataclass whose fields are the parameters a user may set. A new o
 """
 
 from collections.abc import Mapping
-from dataclasses import field, fields, make_dataclass
+from dataclasses import MISSING, Field, field, fields, make_dataclass
 from importlib import import_module
 from typing import Any
 
@@ -51,6 +51,10 @@ PLUGINS: dict[str, dict[str, str | type]] = {
         "onehot": "ktnas.encoding.onehot:OneHot",
         "cell": "ktnas.encoding.cell:CellFeatures",
         "arch2vec": "ktnas.encoding.arch2vec:Arch2Vec",
+        "node2vec": "ktnas.encoding.node2vec:Node2Vec",
+        "combined": "ktnas.encoding.combined:Combined",
+        "layers": "ktnas.encoding.layers:LayerFeatures",
+        "zero_cost": "ktnas.encoding.zero_cost:ZeroCost",
     },
     "transfer": {
         "none": "ktnas.transfer.simple:NoTransfer",
@@ -60,7 +64,11 @@ PLUGINS: dict[str, dict[str, str | type]] = {
         "rank": "ktnas.transfer.rank:TransferRank",
     },
     "surrogate": {
+        "binary_relation": "ktnas.surrogate.binary_relation:BinaryRelation",
+        "ensemble": "ktnas.surrogate.ensemble:Ensemble",
+        "joint_ranking": "ktnas.surrogate.joint_ranking:JointRanking",
         "multitask_gp": "ktnas.surrogate.multitask_gp:MultiTaskGP",
+        "multi_predict": "ktnas.surrogate.multi_predict:MultiPredict",
     },
     "screen": {
         "none": "ktnas.engine.screen:NoScreen",
@@ -105,7 +113,7 @@ def build(kind: str, config: Mapping[str, Any]) -> Any:
     schema = OmegaConf.structured(
         make_dataclass(
             plugin.__name__,
-            [(item.name, item.type, field(default=item.default)) for item in settable],
+            [(item.name, item.type, _default(item)) for item in settable],
         )
     )
     for key, value in parameters.items():
@@ -115,4 +123,13 @@ def build(kind: str, config: Mapping[str, Any]) -> Any:
             raise UserError(
                 f"{kind}.{key}={value!r}: {str(problem).splitlines()[0]} ({kind} '{name}')."
             ) from None
-    return plugin(**{str(key): value for key, value in schema.items()})
+    settled = OmegaConf.to_container(schema)
+    assert isinstance(settled, dict)
+    return plugin(**{str(key): value for key, value in settled.items()})
+
+
+def _default(item: "Field[Any]") -> Any:
+    """A field with the default of ``item``."""
+    if item.default_factory is not MISSING:
+        return field(default_factory=item.default_factory)
+    return field(default=item.default)

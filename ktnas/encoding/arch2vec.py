@@ -9,10 +9,10 @@ import numpy as np
 from rich.console import Console
 
 from ktnas.arrays import FloatArray, IntArray
-from ktnas.encoding.arch2vec_cache import cache_dir, load_arrays, save_arrays
 from ktnas.encoding.arch2vec_model import Arch2VecSettings, GraphArrays, Weights, embed, weight_shapes
 from ktnas.encoding.arch2vec_training import train
 from ktnas.encoding.base import Encoding
+from ktnas.encoding.cache import cache_dir, load_arrays, save_arrays
 from ktnas.space.base import SearchSpace
 from ktnas.space.graph import GraphBatch
 

@@ -25,10 +25,10 @@ class CellFeatures(Encoding):
       output as operations;
     - ``places``: which operation is left at each node place.
 
-    The first two are equal for isomorphic cells. A Gaussian process gets a prior that explains most by the
-    coarse group and lets the finer ones correct it smoothly: ``relevance`` is 0.8, 0.1 and 0.1, and two
-    random architectures of the space are at squared distance 1/2, 1/8 and 1/8 on average (over 2,000 of
-    them, drawn once with a fixed seed).
+    The first two are taken of each cell where a space has several, and equal for isomorphic cells. A Gaussian
+    process gets a prior that explains most by the coarse group and lets the finer ones correct it smoothly:
+    ``relevance`` is 0.8, 0.1 and 0.1, and two random architectures of the space are at squared distance 1/2,
+    1/8 and 1/8 on average (over 2,000 of them, drawn once with a fixed seed).
     """
 
     _unit: dict[str, tuple[FloatArray, FloatArray]] = field(default_factory=dict, init=False, repr=False)
@@ -75,11 +75,18 @@ class CellFeatures(Encoding):
         graphs = self.space.pruned(genotypes)
         labels = _labels(graphs)
         edges = graphs.adjacency.astype(np.float64)
-        pairs = np.matmul(labels.transpose(0, 2, 1), np.matmul(edges, labels))
+        shapes, pairs = [], []
+        for cell in np.unique(self.space.cell_of_places).tolist():
+            own = self.space.cell_of_places == cell
+            own[[0, -1]] = True
+            within, labelled = edges[:, own][:, :, own], labels[:, own]
+            shapes.append(_shape(within, labelled[:, 1:-1, 2:]))
+            follow = np.matmul(labelled.transpose(0, 2, 1), np.matmul(within, labelled))
+            pairs.append(np.log1p(follow).reshape(len(genotypes), follow.shape[1] ** 2))
         places = labels[:, 1:-1, 2:]
         return {
-            "shape": _shape(edges, places),
-            "pairs": np.log1p(pairs).reshape(len(genotypes), pairs.shape[1] ** 2),
+            "shape": np.hstack(shapes),
+            "pairs": np.hstack(pairs),
             "places": places.reshape(len(genotypes), places.shape[1] * places.shape[2]),
         }
 

@@ -6,8 +6,6 @@ import numpy as np
 
 from ktnas.arrays import BoolArray, FloatArray, IntArray
 from ktnas.engine.acquisition import (
-    GapWarp,
-    LogWarp,
     chebyshev,
     expected_improvement,
     hypervolume_improvement,
@@ -18,6 +16,7 @@ from ktnas.engine.objectives import Objectives
 from ktnas.engine.state import TaskState, limit_violation
 from ktnas.record.front import MARGIN, non_dominated
 from ktnas.surrogate.base import Surrogate
+from ktnas.surrogate.warp import GapWarp, LogWarp
 
 
 class Judge:

@@ -139,6 +139,11 @@ class SearchSpace(ABC):
         """Operations of the graphs' nodes: ``("input", "output", *operations)``."""
         return ("input", "output", *self.operations)
 
+    @cached_property
+    def cell_of_places(self) -> IntArray:
+        """Cell (M,) that each node place of the graphs belongs to; the input and the output are of cell 0."""
+        return np.zeros(self.graphs(self.sample(1, np.random.default_rng(0))).n_nodes, dtype=np.int64)
+
     def graphs(self, genotypes: IntArray) -> GraphBatch:
         """Graphs as written, operations on nodes, node 0 the input and the last node the output.
 

@@ -143,6 +143,17 @@ class NodeCell(SearchSpace):
             ]
         return cells
 
+    @cached_property
+    def cell_of_places(self) -> IntArray:
+        """As in ``SearchSpace``; cells lie one after the other."""
+        places = np.repeat(np.arange(self._n_cells), self._places_per_cell)
+        return np.pad(places, 1, constant_values=0)
+
+    @property
+    def _places_per_cell(self) -> int:
+        ports = self.cell_inputs if self.cell_inputs > 1 else 0
+        return ports + self.nodes * (1 + (self.inputs_per_node if self.operation_per == "input" else 0))
+
     def _split(self, genotypes: IntArray) -> list[tuple[IntArray, IntArray]]:
         """Inputs (N, nodes, inputs_per_node) and operations (N, nodes, 1 or inputs_per_node) of each cell."""
         count = len(genotypes)
@@ -199,7 +210,7 @@ class NodeCell(SearchSpace):
         count = len(genotypes)
         ports = self.cell_inputs if self.cell_inputs > 1 else 0
         extra = self.inputs_per_node if self.operation_per == "input" else 0
-        per_cell = ports + self.nodes * (1 + extra)
+        per_cell = self._places_per_cell
         n_places = 2 + self._n_cells * per_cell
         operations = np.zeros((count, n_places), dtype=np.int64)
         adjacency = np.zeros((count, n_places, n_places), dtype=np.uint8)

@@ -12,6 +12,7 @@ from scipy.optimize import minimize
 from ktnas.arrays import FloatArray, IntArray
 from ktnas.encoding.base import Encoding
 from ktnas.surrogate.base import State, Surrogate, within
+from ktnas.surrogate.levels import Levels
 
 JITTER = 1e-6
 EVIDENCE = 2.0
@@ -69,8 +70,7 @@ class MultiTaskGP(Surrogate):
     _prior_sd: FloatArray = field(init=False, repr=False)
     _groups: list[slice] = field(init=False, repr=False)
     _data: Observations | None = field(default=None, init=False, repr=False)
-    _levels: FloatArray = field(init=False, repr=False)
-    _scale: float = field(default=1.0, init=False, repr=False)
+    _levels: Levels = field(init=False, repr=False)
     _factor: FloatArray = field(init=False, repr=False)
     _weights: FloatArray = field(init=False, repr=False)
 
@@ -106,11 +106,8 @@ class MultiTaskGP(Surrogate):
             return self
         chosen = _best_per_task(tasks, values, self.limit)
         genotypes, tasks, values = genotypes[chosen], tasks[chosen], values[chosen]
-        self._levels = _task_means(tasks, values, self._n_tasks)
-        centred = values - self._levels[tasks]
-        spread = float(centred.std())
-        self._scale = spread if spread > 1e-12 else 1.0
-        self._observe(genotypes, tasks, centred / self._scale)
+        self._levels = Levels.of(tasks, values, self._n_tasks)
+        self._observe(genotypes, tasks, self._levels.standardise(tasks, values))
         n_values = len(values)
         if n_values >= self._next_fit:
             self._maximise()
@@ -138,20 +135,20 @@ class MultiTaskGP(Surrogate):
         distances = self._squared_distances(data.vectors, self.features.get(genotypes))
         kernels = self._kernels(distances).sum(axis=0)
         kernels *= self._correlations()[data.tasks, task][:, None]
-        mean = self._levels[task] + self._scale * (kernels.T @ self._weights)
+        mean = self._levels.levels[task] + self._levels.scale * (kernels.T @ self._weights)
         if not return_std:
             return np.asarray(mean)
         explained = solve_triangular(self._factor, kernels, lower=True, check_finite=False)
         prior = np.exp(self._theta[: len(self._groups)]).sum()
         variance = np.maximum(prior - (explained**2).sum(axis=0), 0) + np.exp(self._theta[-1])
-        return np.asarray(mean), np.asarray(self._scale * np.sqrt(variance))
+        return np.asarray(mean), np.asarray(self._levels.scale * np.sqrt(variance))
 
     def state(self) -> State:
         """Hyper-parameters and observations, of the models of single tasks as well."""
         state: State = {"theta": self._theta, "next_fit": np.array([self._next_fit])}
         if self._data is not None:
             state |= {name: getattr(self._data, name) for name in ("genotypes", "tasks", "values")}
-            state |= {"levels": self._levels, "scale": np.array([self._scale])}
+            state |= {"levels": self._levels.levels, "scale": np.array([self._levels.scale])}
         for task, model in self._alone.items():
             state |= {f"alone.{task}.{name}": array for name, array in model.state().items()}
         return state
@@ -162,7 +159,7 @@ class MultiTaskGP(Surrogate):
         self._next_fit = int(state["next_fit"][0])
         self._data, self._chosen = None, {}
         if "values" in state:
-            self._levels, self._scale = state["levels"], float(state["scale"][0])
+            self._levels = Levels(state["levels"], float(state["scale"][0]))
             self._observe(state["genotypes"], state["tasks"], state["values"])
             self._solve()
         self._alone = {
@@ -198,7 +195,7 @@ class MultiTaskGP(Surrogate):
                 alone = self._alone[task].fit(
                     self._data.genotypes[own],
                     np.zeros(own.sum(), dtype=np.int64),
-                    self._levels[task] + self._scale * self._data.values[own],
+                    self._levels.levels[task] + self._levels.scale * self._data.values[own],
                 )
                 gain = self.leave_one_out()[own] - alone.leave_one_out()
                 evidence = gain.mean() * np.sqrt(len(gain)) / max(float(gain.std()), 1e-12)
@@ -210,10 +207,18 @@ class MultiTaskGP(Surrogate):
     def leave_one_out(self) -> FloatArray:
         """Log density (N,) of each observation given all others, hyper-parameters kept."""
         assert self._data is not None
-        precision = np.diag(cho_solve((self._factor, True), np.eye(len(self._weights)), check_finite=False))
-        residual = self._weights / precision
+        precision, residual = self._left_out()
         density = -0.5 * (np.log(2 * np.pi / precision) + residual**2 * precision)
-        return np.asarray(density - np.log(self._scale))
+        return np.asarray(density - np.log(self._levels.scale))
+
+    def held_out(self) -> FloatArray | None:
+        """Standardised prediction (N,) of each observation from all others, hyper-parameters kept."""
+        return None if self._data is None else self._data.values - self._left_out()[1]
+
+    def _left_out(self) -> tuple[FloatArray, FloatArray]:
+        """Precision of each observation given all others, and how far its value is from their prediction."""
+        precision = np.diag(cho_solve((self._factor, True), np.eye(len(self._weights)), check_finite=False))
+        return precision, self._weights / precision
 
     def _squared_distances(self, first: FloatArray, second: FloatArray) -> FloatArray:
         """(G, N, M) between rows of two matrices of vectors, one layer per feature group."""
@@ -293,13 +298,6 @@ class MultiTaskGP(Surrogate):
         gradient[2 * n_groups : -1] = 2 * per_task * (1 - self._shares())
         gradient[-1] = np.trace(slope) * noise
         return float(value), gradient + offset / self._prior_sd
-
-
-def _task_means(tasks: IntArray, values: FloatArray, n_tasks: int) -> FloatArray:
-    """Mean value of each task (T,); of all values where a task has none."""
-    counts = np.bincount(tasks, minlength=n_tasks)
-    sums = np.bincount(tasks, weights=values, minlength=n_tasks)
-    return np.where(counts > 0, sums / np.maximum(counts, 1), values.mean())
 
 
 def _best_per_task(tasks: IntArray, values: FloatArray, limit: int) -> IntArray:

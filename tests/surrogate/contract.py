@@ -35,6 +35,7 @@ def truth(genotypes: IntArray, seed: int = 0) -> FloatArray:
 class SurrogateContract:
     name: ClassVar[str]
     parameters: ClassVar[dict[str, Any]] = {}
+    draws: ClassVar[int] = 6
 
     def build(self, n_tasks: int = N_TASKS) -> Surrogate:
         surrogate: Surrogate = build("surrogate", {"name": self.name, **self.parameters})
@@ -207,7 +208,7 @@ class SurrogateContract:
                     self.missed(seed, truth(everything, seed + 100)),
                     self.missed(seed, -truth(everything, seed)),
                 ]
-                for seed in range(6)
+                for seed in range(self.draws)
             ],
             axis=0,
         )

@@ -1,0 +1,165 @@
+"""A Gaussian process, trees and graph networks together, weighed by what each has not seen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self, overload
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+from ktnas.arrays import FloatArray, IntArray
+from ktnas.encoding.base import Encoding
+from ktnas.surrogate.base import Progress, State, Surrogate, within
+from ktnas.surrogate.graph_network import GraphNetwork
+from ktnas.surrogate.levels import Levels
+from ktnas.surrogate.multitask_gp import MultiTaskGP
+from ktnas.surrogate.trees import Trees
+
+PRIOR = 16
+"""Observations that equal shares count for."""
+
+FEWEST = 8
+SUM = 1e3
+
+
+@dataclass
+class Ensemble(Surrogate):
+    """The mixture of ``multitask_gp``, extremely randomised trees and graph networks.
+
+    The process is best with few observations, the trees where effects are not smooth, the networks with many
+    observations. Their shares, positive and adding up to 1, are those of least squares on predictions of
+    observations that the models have not seen (leave-one-out of the process, out-of-bag of the trees,
+    held-out parts of the networks), drawn towards equal ones while observations are few. Mean and standard
+    deviation are those of the mixture of normal distributions.
+
+    With fewer than 8 observations the process is alone. Trees, networks and shares are kept until ``refit``
+    new observations have come; the process learns from each.
+
+    Attributes:
+        enough: observations from which the networks take part.
+        members: networks, 2 or more.
+        epochs: passes of a network over the observations.
+        refit: observations after which all models are fitted anew.
+    """
+
+    enough: int = 48
+    members: int = 4
+    epochs: int = 120
+    refit: int = 10
+    _shares: FloatArray = field(init=False, repr=False)
+    _next_fit: int = field(default=0, init=False, repr=False)
+    _levels: Levels = field(init=False, repr=False)
+    _process: MultiTaskGP = field(init=False, repr=False)
+    _trees: Trees = field(init=False, repr=False)
+    _networks: GraphNetwork = field(init=False, repr=False)
+    _grown_on: tuple[IntArray, IntArray, FloatArray] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._process = MultiTaskGP(refit=self.refit)
+        self._networks = GraphNetwork(members=self.members, epochs=self.epochs, refit=1)
+
+    def prepare(self, encoding: Encoding, n_tasks: int, seed: int) -> Self:
+        """As in ``Surrogate``."""
+        super().prepare(encoding, n_tasks, seed)
+        self._process.prepare(encoding, n_tasks, seed)
+        self._networks.prepare(encoding, n_tasks, seed)
+        self._trees = Trees(n_tasks, seed)
+        self._shares, self._next_fit = np.array([1.0]), 0
+        return self
+
+    def report_to(self, progress: Progress | None) -> Self:
+        """As in ``Surrogate``; it is the networks that take time."""
+        self._networks.report_to(progress)
+        return self
+
+    def fit(self, genotypes: IntArray, tasks: IntArray, values: FloatArray) -> Self:
+        """As in ``Surrogate``."""
+        self._process.fit(genotypes, tasks, values)
+        if len(values) < FEWEST:
+            self._shares, self._next_fit = np.array([1.0]), 0
+        elif len(values) >= self._next_fit:
+            self._next_fit = len(values) + self.refit
+            self._fit_others(genotypes, tasks, values)
+        return self
+
+    def _fit_others(self, genotypes: IntArray, tasks: IntArray, values: FloatArray) -> None:
+        self._grow(genotypes, tasks, values)
+        standardised = self._levels.standardise(tasks, values)
+        held_out = [self._left_out(genotypes, tasks, values), self._trees.held_out()]
+        if len(values) >= self.enough:
+            own = self._networks.fit(genotypes, tasks, values).held_out()
+            held_out += [] if own is None else [own]
+        self._shares = _shares(held_out, standardised)
+
+    def _left_out(self, genotypes: IntArray, tasks: IntArray, values: FloatArray) -> FloatArray:
+        """Leave-one-out of the process, which may use the best observations alone."""
+        left_out = self._process.held_out()
+        if left_out is not None and len(left_out) == len(values):
+            return left_out
+        means = [self._process.predict(genotypes[tasks == task], task) for task in range(self._n_tasks)]
+        predicted = np.empty(len(values))
+        for task, mean in enumerate(means):
+            predicted[tasks == task] = mean
+        return self._levels.standardise(tasks, predicted)
+
+    def _grow(self, genotypes: IntArray, tasks: IntArray, values: FloatArray) -> None:
+        self._grown_on = (genotypes.copy(), tasks.copy(), values.copy())
+        self._levels = Levels.of(tasks, values, self._n_tasks)
+        self._trees.fit(self.features.get(genotypes), tasks, self._levels.standardise(tasks, values))
+
+    @overload
+    def predict(self, genotypes: IntArray, task: int, return_std: Literal[False] = ...) -> FloatArray: ...
+    @overload
+    def predict(
+        self, genotypes: IntArray, task: int, return_std: Literal[True]
+    ) -> tuple[FloatArray, FloatArray]: ...
+    def predict(
+        self, genotypes: IntArray, task: int, return_std: bool = False
+    ) -> FloatArray | tuple[FloatArray, FloatArray]:
+        """As in ``Surrogate``."""
+        answers = [self._process.predict(genotypes, task, return_std=True)]
+        if len(self._shares) > 1:
+            mean, std = self._trees.predict(self.features.get(genotypes), task)
+            levels = self._levels
+            answers.append((levels.levels[task] + levels.scale * mean, levels.scale * std))
+        if len(self._shares) > 2:
+            answers.append(self._networks.predict(genotypes, task, return_std=True))
+        means, deviations = (np.array(parts) for parts in zip(*answers, strict=True))
+        shares = self._shares[:, None]
+        mean = (shares * means).sum(axis=0)
+        if not return_std:
+            return np.asarray(mean)
+        variance = (shares * (deviations**2 + (means - mean) ** 2)).sum(axis=0)
+        return np.asarray(mean), np.asarray(np.sqrt(variance))
+
+    def state(self) -> State:
+        """Those of process and networks, what the trees grew on, and the shares."""
+        state: State = {"shares": self._shares, "next_fit": np.array([self._next_fit])}
+        if len(self._shares) > 1:
+            names = ("genotypes", "tasks", "values")
+            state |= {f"trees.{name}": array for name, array in zip(names, self._grown_on, strict=True)}
+        models: dict[str, Surrogate] = {"process": self._process, "networks": self._networks}
+        for name, model in models.items():
+            state |= {f"{name}.{key}": array for key, array in model.state().items()}
+        return state
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> Self:
+        """As in ``Surrogate``; the trees grow again, to the same."""
+        self._shares, self._next_fit = state["shares"], int(state["next_fit"][0])
+        self._process.restore(within(state, "process."))
+        self._networks.restore(within(state, "networks."))
+        if len(self._shares) > 1:
+            self._grow(*(state[f"trees.{name}"] for name in ("genotypes", "tasks", "values")))
+        return self
+
+
+def _shares(held_out: Sequence[FloatArray], values: FloatArray) -> FloatArray:
+    """Shares (K,) of K models, from held-out predictions (N,) of standardised ``values`` (N,)."""
+    predictions = np.column_stack(held_out)
+    count = predictions.shape[1]
+    apart = np.mean((predictions - predictions.mean(axis=1, keepdims=True)) ** 2)
+    pull = np.sqrt(PRIOR * apart + 1e-9)
+    rows = np.vstack([predictions, pull * np.eye(count), SUM * np.ones((1, count))])
+    shares = nnls(rows, np.concatenate([values, np.full(count, pull / count), [SUM]]))[0]
+    return np.asarray(shares / shares.sum())
