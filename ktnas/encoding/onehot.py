@@ -7,10 +7,16 @@ import numpy as np
 from ktnas.arrays import FloatArray, IntArray
 from ktnas.encoding.base import Encoding
 
+DISTANCE = 1 / 2
+
 
 @dataclass
 class OneHot(Encoding):
-    """One-hot of every variable, side by side in the order of the variables. Values are 0 and 1."""
+    """One-hot of every variable, side by side in the order of the variables.
+
+    Values are 0 and one other number, by which two random genotypes are at squared distance 1/2 on average:
+    the prior of a Gaussian process expects distances like that.
+    """
 
     @property
     def dim(self) -> int:
@@ -18,8 +24,10 @@ class OneHot(Encoding):
         return int(self.space.n_choices.sum())
 
     def transform(self, genotypes: IntArray) -> FloatArray:
-        """Vectors (N, D) float64 with V ones each."""
-        return one_hot(self.checked(genotypes), self.space.n_choices)
+        """Vectors (N, D) float64 with V numbers other than 0 each."""
+        n_choices = self.space.n_choices
+        apart = max(float((2 * (1 - 1 / n_choices)).sum()), 1.0)
+        return np.asarray(one_hot(self.checked(genotypes), n_choices) * np.sqrt(DISTANCE / apart))
 
 
 def one_hot(genotypes: IntArray, n_choices: IntArray) -> FloatArray:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,8 @@ from ktnas.arrays import FloatArray, IntArray, KeyArray
 from ktnas.encoding.base import Encoding
 from ktnas.errors import UserError, unknown
 from ktnas.space.graph import hash_rows
-from ktnas.surrogate.base import State, Surrogate, within
-from ktnas.surrogate.calibration import Calibration
+from ktnas.surrogate.base import State, within
+from ktnas.surrogate.scored import ScoredSurrogate
 from ktnas.threads import one_torch_thread
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ LEAST_SHARE = 0.1
 
 
 @dataclass
-class BinaryRelation(Surrogate):
+class BinaryRelation(ScoredSurrogate):
     """The binary relation predictor of BRP-NAS, and one that contradicts neither itself nor its answers.
 
     After Dudziak, Chau, Abdelfattah, Lee, Kim and Lane, "BRP-NAS: Prediction-based NAS using GCNs" (NeurIPS
@@ -90,10 +90,6 @@ class BinaryRelation(Surrogate):
     _seen: KeyArray = field(init=False, repr=False)
     _centre: FloatArray = field(init=False, repr=False)
     _unit: FloatArray = field(init=False, repr=False)
-    _reference: IntArray = field(init=False, repr=False)
-    _offsets: FloatArray = field(init=False, repr=False)
-    _usual: FloatArray = field(init=False, repr=False)
-    _calibration: Calibration | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.head not in HEADS:
@@ -119,7 +115,7 @@ class BinaryRelation(Surrogate):
         from ktnas.surrogate.pairwise import initial_heads
 
         super().prepare(encoding, n_tasks, seed)
-        self._reference = self.space.sample(REFERENCE, np.random.default_rng(0))
+        self._draw_reference()
         vectors = encoding.features.get(self._reference)[:, : None if self.encoded else 0]
         self._centre, spread = vectors.mean(axis=0), vectors.std(axis=0)
         self._unit = np.where(spread > 0, spread, 1.0)
@@ -149,28 +145,6 @@ class BinaryRelation(Surrogate):
         self._calibrate(genotypes, tasks, values, keys)
         return self
 
-    @overload
-    def predict(self, genotypes: IntArray, task: int, return_std: Literal[False] = ...) -> FloatArray: ...
-    @overload
-    def predict(
-        self, genotypes: IntArray, task: int, return_std: Literal[True]
-    ) -> tuple[FloatArray, FloatArray]: ...
-    def predict(
-        self, genotypes: IntArray, task: int, return_std: bool = False
-    ) -> FloatArray | tuple[FloatArray, FloatArray]:
-        """As in ``Surrogate``; the standard deviation includes the noise."""
-        calibration = self._calibration
-        if calibration is None:
-            mean = np.zeros(len(genotypes))
-            return (mean, np.ones(len(genotypes))) if return_std else mean
-        scores = self._scores(genotypes)[:, :, task] - self._offsets[:, [task]]
-        mean = calibration.mean(scores.mean(axis=0), task)
-        if not return_std:
-            return mean
-        usual = self._usual[task]
-        doubt = scores.var(axis=0) / usual if usual > 0 else np.ones(len(genotypes))
-        return mean, calibration.deviation(doubt, task)
-
     def compare(self, first: IntArray, second: IntArray, task: int) -> FloatArray:
         """What the head says of each pair in this order: P(first has the smaller value), (N,) in [0, 1].
 
@@ -190,9 +164,7 @@ class BinaryRelation(Surrogate):
         """Weights, what they have been trained on, and how scores become values."""
         state: State = {f"weights.{name}": weight.numpy() for name, weight in self._weights.items()}
         state |= {"fits": np.array([self._fits]), "seen": self._seen}
-        if self._calibration is not None:
-            state |= {"offsets": self._offsets, "usual": self._usual, **self._calibration.state()}
-        return state
+        return state | self._calibration_state()
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> Self:
         """As in ``Surrogate``."""
@@ -202,10 +174,7 @@ class BinaryRelation(Surrogate):
             name: torch.from_numpy(array.copy()) for name, array in within(state, "weights.").items()
         }
         self._fits, self._seen = int(state["fits"][0]), state["seen"]
-        self._calibration = None
-        if "levels" in state:
-            self._offsets, self._usual = state["offsets"], state["usual"]
-            self._calibration = Calibration(**{name: state[name] for name in Calibration.names()})
+        self._restore_calibration(state)
         return self
 
     def _train(self, genotypes: IntArray, tasks: IntArray, values: FloatArray, keys: KeyArray) -> None:
@@ -216,12 +185,11 @@ class BinaryRelation(Surrogate):
         share = max(LEAST_SHARE, float(1 - np.isin(keys, self._seen).mean()))
         centred = values - _level_of_each(tasks, values)
         span = _span(self.unit, tasks, values) * (self.temperature or 1.0)
-        taught = (self._fold(keys) != np.arange(self.members)[:, None]) | (self.members == 1)
         lessons = Lessons(
             self._inputs(genotypes, torch.float32),
             torch.from_numpy(tasks.astype(np.int64)),
             torch.from_numpy(centred / span).to(torch.float32),
-            torch.from_numpy(taught),
+            torch.from_numpy(self._taught(keys)),
             hard=self.temperature == 0,
         )
         training = Training(
@@ -229,25 +197,6 @@ class BinaryRelation(Surrogate):
         )
         generator = torch.Generator().manual_seed(_seed(self._seed, self._fits))
         self._weights = train(self._weights, lessons, training, generator, self._progress)
-
-    def _calibrate(self, genotypes: IntArray, tasks: IntArray, values: FloatArray, keys: KeyArray) -> None:
-        scores = self._scores(genotypes)
-        own = [tasks == task for task in range(self._n_tasks)]
-        self._offsets = np.column_stack(
-            [
-                scores[:, rows if rows.any() else slice(None), task].mean(axis=1)
-                for task, rows in enumerate(own)
-            ]
-        )
-        scores -= self._offsets[:, None, :]
-        unseen = scores[self._fold(keys), np.arange(len(keys)), tasks]
-        self._calibration = Calibration.of(unseen, tasks, values, self._n_tasks)
-        reference = self._scores(self._reference) - self._offsets[:, None, :]
-        self._usual = reference.var(axis=0).mean(axis=0)
-
-    def _fold(self, keys: KeyArray) -> IntArray:
-        """The member, of several, that does not see each observation, (N,)."""
-        return (keys % np.uint64(self.members)).astype(np.int64)
 
     def _scores(self, genotypes: IntArray) -> FloatArray:
         """How bad each member takes each architecture to be on each task, (members, N, T)."""

@@ -1,6 +1,5 @@
 """Multi-Predict: learned on one task or space, adapted to another by a few observations."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +7,6 @@ from typing import Any, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
@@ -17,6 +15,7 @@ from ktnas.encoding.base import Encoding
 from ktnas.errors import UserError, unknown
 from ktnas.surrogate import multi_predict_network as network
 from ktnas.surrogate.base import State, Surrogate, within
+from ktnas.surrogate.files import read_state
 from ktnas.surrogate.multi_predict_head import Alone, Blend, Knowledge
 from ktnas.surrogate.multi_predict_network import Training, Weights
 
@@ -300,14 +299,10 @@ def _normal_scores(values: FloatArray, tasks: IntArray) -> FloatArray:
 
 def _read_network(path: Path) -> Weights:
     """The network in a file of ``Predictor.save``."""
-    if not path.is_file():
-        raise UserError(f"surrogate.pretrained={path}: no such file. Expected one that Predictor.save wrote.")
     try:
-        with safe_open(path, framework="numpy") as content:
-            description = json.loads((content.metadata() or {}).get("predictor", "{}"))
-            arrays = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError):
-        description, arrays = {}, {}
+        description, arrays = read_state(path)
+    except UserError as problem:
+        raise UserError(f"surrogate.pretrained: {problem}") from None
     surrogate = description.get("surrogate", {})
     name = surrogate if isinstance(surrogate, str) else surrogate.get("name")
     weights: Weights = within(arrays, "network.")

@@ -1,24 +1,20 @@
 """A surrogate used on its own, like a regressor of scikit-learn: fitted, asked, saved and loaded."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self, overload
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from ktnas.arrays import FloatArray, IntArray
 from ktnas.encoding.base import Encoding
 from ktnas.errors import UserError, unknown
-from ktnas.record.files import write_atomically
 from ktnas.registry import build
 from ktnas.space import SearchSpace, load_space
 from ktnas.surrogate.base import Surrogate
+from ktnas.surrogate.files import read_state, write_state
 
-FORMAT = "ktnas-predictor-1"
 Spec = str | Mapping[str, Any]
 Architectures = Sequence[str] | IntArray
 
@@ -108,18 +104,15 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc] # scikit-l
         return self.surrogate_.prefer(a, b, self._task(task))
 
     def save(self, path: str | Path) -> Path:
-        """Write a fitted predictor: arrays as safetensors, the rest as JSON in that file's header."""
+        """Write a fitted predictor: arrays as safetensors, the rest as JSON in the header of that file."""
         description = {
-            "format": FORMAT,
             "space": str(self.space),
             "surrogate": self.surrogate if isinstance(self.surrogate, str) else dict(self.surrogate),
             "encoding": self.encoding if isinstance(self.encoding, str) else dict(self.encoding),
             "tasks": list(self.tasks),
             "seed": self.seed,
         }
-        arrays = {name: np.ascontiguousarray(array) for name, array in self.surrogate_.state().items()}
-        content = save(arrays, metadata={"predictor": json.dumps(description)})
-        write_atomically(Path(path), content)
+        write_state(Path(path), description, self.surrogate_.state())
         return Path(path)
 
     @classmethod
@@ -129,16 +122,7 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc] # scikit-l
         Raises:
             UserError: no such file, or not one of a predictor.
         """
-        if not Path(path).is_file():
-            raise UserError(f"{path}: no such file. Expected one that Predictor.save wrote.")
-        try:
-            with safe_open(path, framework="numpy") as content:
-                description = json.loads((content.metadata() or {}).get("predictor", "{}"))
-                state = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
-        except (SafetensorError, ValueError):
-            description = {}
-        if description.pop("format", None) != FORMAT:
-            raise UserError(f"{path} is not a predictor. Expected a file that Predictor.save wrote.")
+        description, state = read_state(Path(path))
         predictor = cls(**description)
         predictor._prepare()
         predictor.surrogate_.restore(state)

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from ktnas.encoding.onehot import OneHot
 from ktnas.space import load_space
@@ -16,10 +17,12 @@ def test_one_column_per_choice():
     assert np.flatnonzero(vector).tolist() == [0, 5, 10, 15, 16, 21]
 
 
-def test_distance_counts_the_differing_variables():
+def test_distance_counts_the_differing_variables_and_is_one_half_on_average():
     space = load_space("nasbench_graph")
     encoding = OneHot().fit(space, seed=0)
     rng = np.random.default_rng(0)
-    first, second = space.sample(40, rng), space.sample(40, rng)
+    first, second = rng.integers(space.n_choices, size=(2, 4000, space.n_variables))
     distance = ((encoding.transform(first) - encoding.transform(second)) ** 2).sum(axis=1)
-    np.testing.assert_array_equal(distance, 2 * (first != second).sum(axis=1))
+    different = (first != second).sum(axis=1)
+    np.testing.assert_allclose(distance * different.mean(), distance.mean() * different)
+    assert distance.mean() == pytest.approx(0.5, rel=0.02)

@@ -158,7 +158,7 @@ def test_weights_are_the_same_for_the_same_seed():
         ({"members": 0}, "surrogate.members=0: expected 1 or more"),
         ({"masking": 1.0}, "surrogate.masking=1.0"),
         ({"pretrained": "nowhere.safetensors"}, "nowhere.safetensors: no such file"),
-        ({"pretrained": __file__}, "multi_predict fitted to 2 observations or more; found something else"),
+        ({"pretrained": __file__}, "is not a predictor"),
     ],
 )
 def test_mistakes_are_explained(wrong, message):

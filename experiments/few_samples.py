@@ -1,0 +1,198 @@
+"""How well accuracies are ordered from few of them, all other architectures as test: Kendall's tau."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+
+import numpy as np
+import pandas as pd
+from scipy.stats import kendalltau
+
+from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs
+from experiments.report import markdown_table, mean_cell, origin, publish
+from ktnas.arrays import FloatArray, IntArray
+from ktnas.encoding.base import Encoding
+from ktnas.encoding.onehot import OneHot
+from ktnas.errors import UserError
+from ktnas.registry import build
+from ktnas.space import SearchSpace, load_space
+from ktnas.surrogate.graph_network import GraphNetwork
+from ktnas.surrogate.warp import GapWarp
+from ktnas.tables import locate
+
+NAME = "few_samples"
+SIZES = (8, 16, 32, 64, 128, 256)
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A table of accuracies.
+
+    Attributes:
+        space: of its architectures.
+        file: CSV with the column ``arch``.
+        column: of the accuracy.
+        published: FLAN's Kendall tau at each of ``SIZES`` (Akhauri and Abdelfattah, ICML 2024).
+        proxies: CSV with columns ``params`` and ``flops`` for every row, where there is one.
+    """
+
+    space: str
+    file: str
+    column: str
+    published: tuple[float, ...] = ()
+    proxies: str | None = None
+
+
+BENCHMARKS = {
+    "NAS-Bench-201 cifar10": Benchmark(
+        "nasbench201",
+        "nasbench201_accuracy.csv.gz",
+        "cifar10_val",
+        (0.515, 0.594, 0.703, 0.735, 0.829, 0.863),
+    ),
+    "TransNAS micro class_scene": Benchmark(
+        "transnas_micro",
+        "transnas_micro_score.csv.gz",
+        "class_scene",
+        (0.460, 0.556, 0.649, 0.722, 0.775, 0.797),
+    ),
+    "DARTS cifar10": Benchmark(
+        "darts",
+        "darts_nasbench301_sample.csv.gz",
+        "val_accuracy",
+        (0.328, 0.516, 0.705, 0.785, 0.822, 0.860),
+        "darts_nasbench301_sample.csv.gz",
+    ),
+}
+METHODS = ("params", "ridge", "multitask_gp", "networks", "ensemble", "ensemble_size")
+NEURAL = ("networks", "ensemble", "ensemble_size")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure what is missing, then print and write the tables."""
+    parser = options(NAME, __doc__ or "", METHODS)
+    parser.add_argument(
+        "--neural-seeds", type=int, default=5, help="runs of methods that train networks (default: 5)"
+    )
+    parser.add_argument(
+        "--benchmarks", type=names_among(list(BENCHMARKS)), default=list(BENCHMARKS), help="of all tables"
+    )
+    parser.add_argument("--sizes", type=names_among(list(map(str, SIZES))), default=list(map(str, SIZES)))
+    given = parser.parse_args(arguments)
+    jobs = []
+    for name in given.benchmarks:
+        for size in map(int, given.sizes):
+            for method in (method for method in given.methods if possible(method, BENCHMARKS[name])):
+                count = min(given.seeds, given.neural_seeds) if method in NEURAL else given.seeds
+                config = config_hash({"benchmark": name, "size": size, "method": method})
+                jobs += [
+                    Job(f"{name} {size}", method, seed, config, partial(measure, name, size, method, seed))
+                    for seed in range(given.first_seed, given.first_seed + count)
+                ]
+    rows = run_jobs(given.out / f"{NAME}.csv", jobs, given.workers, given.replace)
+    parts = [table(rows, name, list(map(int, given.sizes))) for name in given.benchmarks]
+    publish(
+        given.out / f"{NAME}.md",
+        "Accuracies from few samples",
+        [*parts, NOTES, origin(command_line(NAME, arguments))],
+    )
+
+
+def possible(method: str, benchmark: Benchmark) -> bool:
+    """Whether the table has what a method needs."""
+    return benchmark.proxies is not None or method not in ("params", "ensemble_size")
+
+
+def measure(name: str, size: int, method: str, seed: int) -> Mapping[str, float]:
+    """Kendall's tau of a method that has seen ``size`` random architectures."""
+    space, genotypes, accuracies = known(name)
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(genotypes))
+    seen, unseen = order[:size], order[size:]
+    errors = 100 - accuracies[seen]
+    values = GapWarp.of(errors).forward(errors)
+    predicted = predict(method, BENCHMARKS[name], space, genotypes, seen, unseen, values, seed)
+    return {"tau": float(kendalltau(-predicted, accuracies[unseen])[0])}
+
+
+@cache
+def known(name: str) -> tuple[SearchSpace, IntArray, FloatArray]:
+    """Space, genotypes (N, V) and accuracies (N,) of a table."""
+    benchmark = BENCHMARKS[name]
+    space = load_space(benchmark.space)
+    frame = pd.read_csv(locate(benchmark.file))
+    return space, space.parse(frame["arch"].tolist()), frame[benchmark.column].to_numpy(dtype=np.float64)
+
+
+def predict(
+    method: str,
+    benchmark: Benchmark,
+    space: SearchSpace,
+    genotypes: IntArray,
+    seen: IntArray,
+    unseen: IntArray,
+    values: FloatArray,
+    seed: int,
+) -> FloatArray:
+    """Predicted values (M,), the smaller the better, of ``genotypes[unseen]``."""
+    tasks = np.zeros(len(seen), dtype=np.int64)
+    if method == "params":
+        assert benchmark.proxies is not None
+        return -pd.read_csv(locate(benchmark.proxies))["params"].to_numpy(dtype=np.float64)[unseen]
+    if method == "ridge":
+        return ridge(OneHot().fit(space, 0).transform(genotypes), seen, unseen, values)
+    surrogate = (
+        GraphNetwork() if method == "networks" else build("surrogate", {"name": method.split("_size")[0]})
+    )
+    surrogate.prepare(encoding(space, method, benchmark), 1, seed).fit(genotypes[seen], tasks, values)
+    predicted: FloatArray = surrogate.predict(genotypes[unseen], 0)
+    return predicted
+
+
+@cache
+def encoding(space: SearchSpace, method: str, benchmark: Benchmark) -> Encoding:
+    """The cell features, with parameters and FLOPs beside them for ``_size``."""
+    parts: dict[str, object] = {"name": "cell"}
+    if method.endswith("_size"):
+        assert benchmark.proxies is not None
+        size = {"name": "zero_cost", "proxies": "params,flops", "table": str(locate(benchmark.proxies))}
+        parts = {"name": "combined", "parts": ["cell", size]}
+    fitted: Encoding = build("encoding", parts)
+    return fitted.fit(space, 0)
+
+
+def ridge(vectors: FloatArray, seen: IntArray, unseen: IntArray, values: FloatArray) -> FloatArray:
+    """Ridge regression whose penalty is chosen by leave-one-out."""
+    from sklearn.linear_model import RidgeCV
+
+    model = RidgeCV(np.logspace(-2, 3, 16)).fit(vectors[seen], values)
+    return np.asarray(model.predict(vectors[unseen]))
+
+
+def table(rows: pd.DataFrame, name: str, sizes: Sequence[int]) -> str:
+    """A row per method, a column per number of samples."""
+    lines = []
+    for method in dict.fromkeys(rows["method"]):
+        own = rows[rows["method"] == method]
+        cells = [own.loc[own["setting"] == f"{name} {size}", "tau"] for size in sizes]
+        if any(len(cell) for cell in cells):
+            lines.append([f"`{method}`", *(mean_cell(cell, 3) for cell in cells)])
+    published = dict(zip(SIZES, BENCHMARKS[name].published, strict=True))
+    lines.append(["FLAN, published", *(f"{published[size]:.3f}" for size in sizes)])
+    header = [name, *(f"{size}" for size in sizes)]
+    return f"## {name}\n\n{markdown_table(header, lines)}"
+
+
+NOTES = (
+    "Kendall's tau, mean ± standard error over draws of the samples. Values are the warped errors of a\n"
+    "search (`GapWarp`). `ridge` is on the one-hot encoding; `multitask_gp` and `ensemble` are on the cell\n"
+    "features, `ensemble_size` with the networks' parameters and FLOPs beside them; `networks` are the\n"
+    "graph networks of the ensemble alone; `params` is the number of parameters.\n"
+)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UserError as problem:
+        raise SystemExit(f"error: {problem}") from None

@@ -1,0 +1,93 @@
+"""Surrogates whose members score architectures, and how scores become values."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, Literal, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ktnas.arrays import FloatArray, IntArray, KeyArray
+from ktnas.surrogate.base import State, Surrogate
+from ktnas.surrogate.calibration import Calibration
+
+REFERENCE = 256
+"""Architectures of the space whose scores say how much members usually disagree."""
+
+
+class ScoredSurrogate(Surrogate):
+    """Several members give scores on each task; what a member has not seen calibrates them.
+
+    A subclass has the parameter ``members``, draws ``_reference`` in ``prepare`` and calls ``_calibrate`` at
+    the end of ``fit``.
+    """
+
+    members: int
+    _reference: IntArray
+    _offsets: FloatArray
+    _usual: FloatArray
+    _calibration: Calibration | None = None
+
+    @abstractmethod
+    def _scores(self, genotypes: IntArray) -> FloatArray:
+        """Score of each architecture on each task by each member, (members, N, T); greater for greater."""
+
+    def _draw_reference(self) -> None:
+        self._reference = self.space.sample(REFERENCE, np.random.default_rng(0))
+
+    @overload
+    def predict(self, genotypes: IntArray, task: int, return_std: Literal[False] = ...) -> FloatArray: ...
+    @overload
+    def predict(
+        self, genotypes: IntArray, task: int, return_std: Literal[True]
+    ) -> tuple[FloatArray, FloatArray]: ...
+    def predict(
+        self, genotypes: IntArray, task: int, return_std: bool = False
+    ) -> FloatArray | tuple[FloatArray, FloatArray]:
+        """As in ``Surrogate``; the standard deviation includes the noise."""
+        calibration = self._calibration
+        if calibration is None:
+            mean = np.zeros(len(genotypes))
+            return (mean, np.ones(len(genotypes))) if return_std else mean
+        scores = self._scores(genotypes)[:, :, task] - self._offsets[:, [task]]
+        mean = calibration.mean(scores.mean(axis=0), task)
+        if not return_std:
+            return mean
+        usual = self._usual[task]
+        doubt = scores.var(axis=0) / usual if usual > 0 else np.ones(len(genotypes))
+        return mean, calibration.deviation(doubt, task)
+
+    def _calibrate(self, genotypes: IntArray, tasks: IntArray, values: FloatArray, keys: KeyArray) -> None:
+        """Learn offsets, levels and slopes from observations, each scored by the member without it."""
+        scores = self._scores(genotypes)
+        own = [tasks == task for task in range(self._n_tasks)]
+        self._offsets = np.column_stack(
+            [
+                scores[:, rows if rows.any() else slice(None), task].mean(axis=1)
+                for task, rows in enumerate(own)
+            ]
+        )
+        scores -= self._offsets[:, None, :]
+        unseen = scores[self._fold(keys), np.arange(len(keys)), tasks]
+        self._calibration = Calibration.of(unseen, tasks, values, self._n_tasks)
+        reference = self._scores(self._reference) - self._offsets[:, None, :]
+        self._usual = reference.var(axis=0).mean(axis=0)
+
+    def _fold(self, keys: KeyArray) -> IntArray:
+        """The member that does not see each observation, (N,); 0 where there is one, which sees all."""
+        return (keys % np.uint64(self.members)).astype(np.int64)
+
+    def _taught(self, keys: KeyArray) -> NDArray[np.bool_]:
+        """Which observations each member sees, (members, N)."""
+        return np.asarray((self._fold(keys) != np.arange(self.members)[:, None]) | (self.members == 1))
+
+    def _calibration_state(self) -> State:
+        if self._calibration is None:
+            return {}
+        return {"offsets": self._offsets, "usual": self._usual, **self._calibration.state()}
+
+    def _restore_calibration(self, state: Mapping[str, NDArray[Any]]) -> None:
+        self._calibration = None
+        if "levels" in state:
+            self._offsets, self._usual = state["offsets"], state["usual"]
+            self._calibration = Calibration(**{name: state[name] for name in Calibration.names()})
