@@ -59,6 +59,7 @@ def environment(tmp_path):
     return os.environ | {"PATH": path, "KTNAS_DATA": data, "PYTHONPATH": str(ROOT)}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", [page for page in PAGES if any(blocks(page))], ids=name)
 def test_examples_run(page, environment, tmp_path):

@@ -75,6 +75,7 @@ def length(text):
     return {"score": sum(map(ord, text)) % 97}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [CHAIN, STAGES, ADJACENCY, NODES, EDGES], ids=lambda c: c["family"])
 def test_it_is_searched(tmp_path, content):
     benchmark = {"name": "function", "space": write(tmp_path, content), "functions": {"mine": length}}

@@ -41,6 +41,7 @@ def cosine(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return (first * second).sum(axis=1) / norms
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPACES)
 def test_reconstructs_and_keeps_neighbours_close(name):
     space = load_space(name)

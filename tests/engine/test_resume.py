@@ -129,6 +129,7 @@ def test_killed_search_ends_in_the_same_rows(killer, tmp_path, algorithm, overri
     pd.testing.assert_frame_equal(*fronts, check_exact=True)
 
 
+@pytest.mark.slow
 def test_killed_search_of_a_function_evaluates_nothing_again(killer, directory, tmp_path):
     (directory / "logged.py").write_text(LOGGED)
     search = {

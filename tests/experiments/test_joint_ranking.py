@@ -29,6 +29,7 @@ def test_flops_order_as_many_pairs_as_is_known(data_dir: Path) -> None:
     assert found["top1"] == pytest.approx(81.5, abs=0.7)
 
 
+@pytest.mark.slow
 def test_one_surrogate_is_better_than_the_published_one(data_dir: Path) -> None:
     found = measure("gp_layers", 100, seed=0)
     assert found["latency"] > 97

@@ -84,6 +84,7 @@ class NetworkContract:
             with torch.no_grad():
                 torch.testing.assert_close(network.head(network.features(inputs)), network(inputs))
 
+    @pytest.mark.slow
     @pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec:FutureWarning")  # torch's own, in its exporter
     def test_onnx_runs_as_torch_does(self, tmp_path):
         for position, task in enumerate(self.exported or self.tasks[:1]):
