@@ -11,7 +11,7 @@ from scipy.optimize import nnls
 from ktnas.arrays import FloatArray, IntArray
 from ktnas.encoding.base import Encoding
 from ktnas.surrogate.base import Progress, State, Surrogate, within
-from ktnas.surrogate.graph_network import GraphNetwork
+from ktnas.surrogate.graph_network import GraphNetwork, parts
 from ktnas.surrogate.levels import Levels
 from ktnas.surrogate.multitask_gp import MultiTaskGP
 from ktnas.surrogate.trees import Trees
@@ -27,23 +27,19 @@ SUM = 1e3
 class Ensemble(Surrogate):
     """The mixture of ``multitask_gp``, extremely randomised trees and graph networks.
 
-    The process is best with few observations, the trees where effects are not smooth, the networks with many
-    observations. Their shares, positive and adding up to 1, are those of least squares on predictions of
-    observations that the models have not seen (leave-one-out of the process, out-of-bag of the trees,
-    held-out parts of the networks), drawn towards equal ones while observations are few. Mean and standard
-    deviation are those of the mixture of normal distributions.
+    Their shares, positive and adding up to 1, are those of least squares on predictions of observations that
+    the models have not seen, drawn towards equal ones while observations are few. The parts that are left out
+    are the same for all three. Mean and standard deviation are those of the mixture of normal distributions.
 
     With fewer than 8 observations the process is alone. Trees, networks and shares are kept until ``refit``
-    new observations have come; the process learns from each.
+    new observations have come; the process learns from each, its ``limit`` best of each task at most.
 
     Attributes:
-        enough: observations from which the networks take part.
-        members: networks, 2 or more.
+        members: networks, as many parts, 2 or more.
         epochs: passes of a network over the observations.
         refit: observations after which all models are fitted anew.
     """
 
-    enough: int = 48
     members: int = 4
     epochs: int = 120
     refit: int = 10
@@ -85,28 +81,30 @@ class Ensemble(Surrogate):
 
     def _fit_others(self, genotypes: IntArray, tasks: IntArray, values: FloatArray) -> None:
         self._grow(genotypes, tasks, values)
-        standardised = self._levels.standardise(tasks, values)
+        self._networks.fit(genotypes, tasks, values)
         held_out = [self._left_out(genotypes, tasks, values), self._trees.held_out()]
-        if len(values) >= self.enough:
-            own = self._networks.fit(genotypes, tasks, values).held_out()
-            held_out += [] if own is None else [own]
-        self._shares = _shares(held_out, standardised)
+        by_networks = self._networks.held_out()
+        if by_networks is not None:
+            held_out.append(by_networks)
+        self._shares = _shares(held_out, self._levels.standardise(tasks, values))
 
     def _left_out(self, genotypes: IntArray, tasks: IntArray, values: FloatArray) -> FloatArray:
-        """Leave-one-out of the process, which may use the best observations alone."""
-        left_out = self._process.held_out()
-        if left_out is not None and len(left_out) == len(values):
-            return left_out
-        means = [self._process.predict(genotypes[tasks == task], task) for task in range(self._n_tasks)]
+        """What the process says of each part without it; of all together where it uses the best alone."""
+        if len(values) <= self._process.limit:
+            return self._process.held_out(self._part(len(values)))
         predicted = np.empty(len(values))
-        for task, mean in enumerate(means):
-            predicted[tasks == task] = mean
+        for task in range(self._n_tasks):
+            predicted[tasks == task] = self._process.predict(genotypes[tasks == task], task)
         return self._levels.standardise(tasks, predicted)
+
+    def _part(self, n: int) -> IntArray:
+        return parts(n, self.members, self._seed)
 
     def _grow(self, genotypes: IntArray, tasks: IntArray, values: FloatArray) -> None:
         self._grown_on = (genotypes.copy(), tasks.copy(), values.copy())
         self._levels = Levels.of(tasks, values, self._n_tasks)
-        self._trees.fit(self.features.get(genotypes), tasks, self._levels.standardise(tasks, values))
+        standardised = self._levels.standardise(tasks, values)
+        self._trees.fit(self.features.get(genotypes), tasks, standardised, self._part(len(values)))
 
     @overload
     def predict(self, genotypes: IntArray, task: int, return_std: Literal[False] = ...) -> FloatArray: ...

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 FEWEST = 8
 
+LEAST_SLOPE = 0.05
+"""Values per score, both in standard deviations, at least: scores that mean little keep their order."""
+
 
 @dataclass
 class GraphNetwork(Surrogate):
@@ -103,8 +106,7 @@ class GraphNetwork(Surrogate):
 
         graphs = self.space.pruned(genotypes)
         arrays = Graphs.of(graphs, torch.float32)
-        rng = np.random.default_rng(self._seed)
-        part = rng.permutation(len(values)) % self.members
+        part = parts(len(values), self.members, self._seed)
         scores = np.zeros(len(values))
         total, done = self.members * self.epochs, 0
 
@@ -137,7 +139,7 @@ class GraphNetwork(Surrogate):
 
     def _calibrate(self, scores: FloatArray, values: FloatArray) -> None:
         """Line through the origin from held-out scores to values; slope and residual deviation."""
-        slope = max(float(scores @ values) / max(float(scores @ scores), 1e-12), 0.0)
+        slope = max(float(scores @ values) / max(float(scores @ scores), 1e-12), LEAST_SLOPE)
         self._held_out = slope * scores
         self._line = np.array([slope, np.sqrt(np.mean((values - self._held_out) ** 2) + 1e-6)])
 
@@ -234,3 +236,8 @@ def _centres(scores: FloatArray, tasks: IntArray) -> FloatArray:
         level[task] = scores[tasks == task, task].mean()
     spread = float(np.std(scores[np.arange(len(tasks)), tasks] - level[tasks]))
     return np.column_stack([level, np.full(n_tasks, max(spread, 1e-12))])
+
+
+def parts(n: int, count: int, seed: int) -> IntArray:
+    """Random part (n,) of each of ``n`` observations, ``count`` parts of equal size."""
+    return np.random.default_rng(seed).permutation(n) % count

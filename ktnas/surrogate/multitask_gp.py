@@ -207,18 +207,28 @@ class MultiTaskGP(Surrogate):
     def leave_one_out(self) -> FloatArray:
         """Log density (N,) of each observation given all others, hyper-parameters kept."""
         assert self._data is not None
-        precision, residual = self._left_out()
+        precision = np.diag(self._precision())
+        residual = self._weights / precision
         density = -0.5 * (np.log(2 * np.pi / precision) + residual**2 * precision)
         return np.asarray(density - np.log(self._levels.scale))
 
-    def held_out(self) -> FloatArray | None:
-        """Standardised prediction (N,) of each observation from all others, hyper-parameters kept."""
-        return None if self._data is None else self._data.values - self._left_out()[1]
+    def held_out(self, part: IntArray) -> FloatArray:
+        """Standardised predictions (N,) of the observations of each ``part`` (N,) from those of the others.
 
-    def _left_out(self) -> tuple[FloatArray, FloatArray]:
-        """Precision of each observation given all others, and how far its value is from their prediction."""
-        precision = np.diag(cho_solve((self._factor, True), np.eye(len(self._weights)), check_finite=False))
-        return precision, self._weights / precision
+        Hyper-parameters are kept. The observations are those of the last fit, all of them (N ≤ ``limit``).
+        """
+        assert self._data is not None
+        precision = self._precision()
+        predicted = self._data.values.copy()
+        for number in np.unique(part).tolist():
+            own = part == number
+            predicted[own] -= np.linalg.solve(precision[np.ix_(own, own)], self._weights[own])
+        return predicted
+
+    def _precision(self) -> FloatArray:
+        """Inverse covariance (N, N) of the observations."""
+        identity = np.eye(len(self._weights))
+        return np.asarray(cho_solve((self._factor, True), identity, check_finite=False))
 
     def _squared_distances(self, first: FloatArray, second: FloatArray) -> FloatArray:
         """(G, N, M) between rows of two matrices of vectors, one layer per feature group."""

@@ -15,7 +15,7 @@ TREES = 200
 
 @dataclass
 class Trees:
-    """Means of trees grown on resampled observations, tested on those that a tree has not seen.
+    """The mean of trees, each grown without one part of the observations.
 
     Geurts, Ernst and Wehenkel (2006), of scikit-learn. The task is one column per task beside the vector.
 
@@ -26,38 +26,36 @@ class Trees:
 
     n_tasks: int
     seed: int
-    _model: "ExtraTreesRegressor | None" = field(default=None, init=False, repr=False)
-    _missed: float = field(default=0.0, init=False, repr=False)
+    _forests: "list[ExtraTreesRegressor]" = field(default_factory=list, init=False, repr=False)
     _held_out: FloatArray = field(init=False, repr=False)
+    _missed: float = field(default=0.0, init=False, repr=False)
 
-    def fit(self, vectors: FloatArray, tasks: IntArray, values: FloatArray) -> Self:
-        """Grow on vectors (N, D), tasks (N,) and standardised values (N,), N ≥ 2."""
+    def fit(self, vectors: FloatArray, tasks: IntArray, values: FloatArray, part: IntArray) -> Self:
+        """Grow on vectors (N, D), tasks (N,) and standardised values (N,) but for each ``part`` (N,) in turn."""
         from sklearn.ensemble import ExtraTreesRegressor
 
-        self._model = ExtraTreesRegressor(TREES, bootstrap=True, random_state=self.seed)
         inputs = self._inputs(vectors, tasks)
-        self._model.fit(inputs, values)
-        shares = np.zeros((2, len(values)))
-        for tree, rows in zip(self._model.estimators_, self._model.estimators_samples_, strict=True):
-            unseen = np.setdiff1d(np.arange(len(values)), rows)
-            if len(unseen):
-                shares += np.bincount(unseen, minlength=len(values)) * np.array([[1.0], [0.0]])
-                shares[1, unseen] += tree.predict(inputs[unseen])
-        self._held_out = np.where(shares[0] > 0, shares[1] / np.maximum(shares[0], 1), 0.0)
+        numbers = np.unique(part).tolist()
+        self._held_out = np.empty(len(values))
+        self._forests = []
+        for number in numbers:
+            seen = part != number
+            forest = ExtraTreesRegressor(TREES // len(numbers), random_state=self.seed)
+            self._forests.append(forest.fit(inputs[seen], values[seen]))
+            self._held_out[~seen] = forest.predict(inputs[~seen])
         self._missed = float(np.mean((values - self._held_out) ** 2))
         return self
 
     def held_out(self) -> FloatArray:
-        """Prediction (N,) of each observation by the trees without it; 0, the mean, where there is none."""
+        """Prediction (N,) of each observation by the trees without its part."""
         return self._held_out
 
     def predict(self, vectors: FloatArray, task: int) -> tuple[FloatArray, FloatArray]:
         """Mean (N,) and standard deviation (N,) of an observation: between trees, and what they miss."""
-        assert self._model is not None
         if not len(vectors):
             return np.empty(0), np.empty(0)
         inputs = self._inputs(vectors, np.full(len(vectors), task)).astype(np.float32)
-        each = np.array([tree.predict(inputs) for tree in self._model.estimators_])
+        each = np.array([tree.predict(inputs) for forest in self._forests for tree in forest.estimators_])
         return each.mean(axis=0), np.sqrt(each.var(axis=0) / 2 + self._missed / 2 + 1e-9)
 
     def _inputs(self, vectors: FloatArray, tasks: IntArray) -> FloatArray:

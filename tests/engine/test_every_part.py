@@ -8,7 +8,7 @@ from tests.engine.scene import write_tables
 
 SMALL = {
     "binary_relation": {"epochs": 4, "members": 2, "width": 8},
-    "ensemble": {"enough": 12, "members": 2, "epochs": 2},
+    "ensemble": {"members": 2, "epochs": 2},
     "joint_ranking": {"steps": 4, "members": 2, "width": 8},
     "multi_predict": {"steps": 4, "members": 2},
 }

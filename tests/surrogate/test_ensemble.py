@@ -10,7 +10,7 @@ from tests.surrogate.contract import ENCODING, SurrogateContract, draw, truth
 
 class TestEnsemble(SurrogateContract):
     name = "ensemble"
-    parameters: ClassVar = {"enough": 50, "members": 2, "epochs": 8, "refit": 25}
+    parameters: ClassVar = {"members": 2, "epochs": 8, "refit": 25}
     draws = 2
 
 
@@ -25,17 +25,28 @@ def test_a_handful_of_observations_is_left_to_the_process():
     np.testing.assert_array_equal(ensemble.predict(asked, 0, True), alone.predict(asked, 0, True))
 
 
-def test_networks_join_when_there_is_enough():
-    settings = {"enough": 40, "members": 2, "epochs": 20}
-    few, many = fitted(Ensemble(**settings), 39), fitted(Ensemble(**settings), 40)
-    assert len(few.state()["shares"]) == 2
-    assert len(many.state()["shares"]) == 3
-    assert many.state()["shares"].sum() == pytest.approx(1)
+def test_three_models_share():
+    shares = fitted(Ensemble(members=2, epochs=20), 40).state()["shares"]
+    assert len(shares) == 3
+    assert shares.sum() == pytest.approx(1)
+    assert (shares >= 0).all()
+
+
+def test_process_without_a_part_is_the_process_of_the_rest():
+    gp = fitted(MultiTaskGP(trust=0), 30)
+    part = np.arange(30) % 3
+    values = gp._levels.standardise(np.zeros(30, dtype=np.int64), truth(draw(30)))
+    rest = fitted(MultiTaskGP(trust=0), 30)
+    rest._observe(draw(30)[part != 1], np.zeros(20, dtype=np.int64), values[part != 1])
+    rest._solve()
+    scale, level = gp._levels.scale, gp._levels.levels[0]
+    expected = (rest.predict(draw(30)[part == 1], 0) - level) / scale
+    np.testing.assert_allclose(gp.held_out(part)[part == 1], expected, atol=1e-6)
 
 
 def test_all_observations_weigh_where_the_process_uses_the_best_alone():
     genotypes = draw(60)
-    ensemble = Ensemble(enough=100)
+    ensemble = Ensemble(epochs=5)
     ensemble._process.limit = 30
     ensemble.prepare(ENCODING, 2, 0).fit(genotypes, np.arange(60) % 2, truth(genotypes))
     assert np.corrcoef(ensemble.predict(draw(200, seed=1), 1), truth(draw(200, seed=1)))[0, 1] > 0.6
