@@ -38,7 +38,6 @@ SURROGATE = {"name": "multitask_gp"}
 
 METHODS: dict[str, Mapping[str, Any]] = {
     "onehot": {"name": "onehot"},
-    "onehot, scaled": {"name": "combined", "parts": ["onehot"]},
     "cell": {"name": "cell"},
     "arch2vec": {"name": "arch2vec"},
     "node2vec": {"name": "node2vec"},

@@ -31,7 +31,7 @@ class Trees:
     _missed: float = field(default=0.0, init=False, repr=False)
 
     def fit(self, vectors: FloatArray, tasks: IntArray, values: FloatArray, part: IntArray) -> Self:
-        """Grow on vectors (N, D), tasks (N,) and standardised values (N,) but for each ``part`` (N,) in turn."""
+        """Grow on vectors (N, D), tasks (N,) and standardised values (N,) without each ``part`` in turn."""
         from sklearn.ensemble import ExtraTreesRegressor
 
         inputs = self._inputs(vectors, tasks)
