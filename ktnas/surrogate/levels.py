@@ -30,5 +30,5 @@ class Levels:
         return cls(levels, spread if spread > 1e-12 else 1.0)
 
     def standardise(self, tasks: IntArray, values: FloatArray) -> FloatArray:
-        """Values (N,) without level and scale."""
-        return np.asarray((values - self.levels[tasks]) / self.scale)
+        """Values (N,) without level and scale, to 9 decimals: the unit of the values leaves no trace."""
+        return np.asarray(((values - self.levels[tasks]) / self.scale).round(9))
