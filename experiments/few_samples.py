@@ -1,8 +1,9 @@
 """How well accuracies are ordered from few of them, all other architectures as test: Kendall's tau."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from tempfile import NamedTemporaryFile
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from experiments.common import Job, command_line, config_hash, names_among, opti
 from experiments.report import markdown_table, mean_cell, origin, publish
 from ktnas.arrays import FloatArray, IntArray
 from ktnas.encoding.base import Encoding
+from ktnas.encoding.cell import CellFeatures
 from ktnas.encoding.onehot import OneHot
 from ktnas.errors import UserError
 from ktnas.registry import build
@@ -33,14 +35,18 @@ class Benchmark:
         file: CSV with the column ``arch``.
         column: of the accuracy.
         published: FLAN's Kendall tau at each of ``SIZES`` (Akhauri and Abdelfattah, ICML 2024).
-        proxies: CSV with columns ``params`` and ``flops`` for every row, where there is one.
+        proxies: CSV with columns ``arch``, ``params`` and ``flops``.
+        task: its rows of this ``task``, where it has several.
+        sized: whether the ensemble is tried with sizes, too: where they help the process.
     """
 
     space: str
     file: str
     column: str
     published: tuple[float, ...] = ()
-    proxies: str | None = None
+    proxies: str = ""
+    task: str = ""
+    sized: bool = False
 
 
 BENCHMARKS = {
@@ -49,12 +55,16 @@ BENCHMARKS = {
         "nasbench201_accuracy.csv.gz",
         "cifar10_val",
         (0.515, 0.594, 0.703, 0.735, 0.829, 0.863),
+        "nasbench201_zero_cost.csv.gz",
+        "cifar10",
     ),
     "TransNAS micro class_scene": Benchmark(
         "transnas_micro",
         "transnas_micro_score.csv.gz",
         "class_scene",
         (0.460, 0.556, 0.649, 0.722, 0.775, 0.797),
+        "transnas_micro_zero_cost.csv.gz",
+        "class_scene",
     ),
     "DARTS cifar10": Benchmark(
         "darts",
@@ -62,9 +72,10 @@ BENCHMARKS = {
         "val_accuracy",
         (0.328, 0.516, 0.705, 0.785, 0.822, 0.860),
         "darts_nasbench301_sample.csv.gz",
+        sized=True,
     ),
 }
-METHODS = ("params", "ridge", "multitask_gp", "networks", "ensemble", "ensemble_size")
+METHODS = ("params", "ridge", "multitask_gp", "multitask_gp_size", "networks", "ensemble", "ensemble_size")
 NEURAL = ("networks", "ensemble", "ensemble_size")
 
 
@@ -82,7 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     jobs = []
     for name in given.benchmarks:
         for size in map(int, given.sizes):
-            for method in (method for method in given.methods if possible(method, BENCHMARKS[name])):
+            for method in given.methods:
+                if method == "ensemble_size" and not BENCHMARKS[name].sized:
+                    continue
                 count = min(given.seeds, given.neural_seeds) if method in NEURAL else given.seeds
                 config = config_hash({"benchmark": name, "size": size, "method": method})
                 jobs += [
@@ -96,11 +109,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "Accuracies from few samples",
         [*parts, NOTES, origin(command_line(NAME, arguments))],
     )
-
-
-def possible(method: str, benchmark: Benchmark) -> bool:
-    """Whether the table has what a method needs."""
-    return benchmark.proxies is not None or method not in ("params", "ensemble_size")
 
 
 def measure(name: str, size: int, method: str, seed: int) -> Mapping[str, float]:
@@ -137,8 +145,7 @@ def predict(
     """Predicted values (M,), the smaller the better, of ``genotypes[unseen]``."""
     tasks = np.zeros(len(seen), dtype=np.int64)
     if method == "params":
-        assert benchmark.proxies is not None
-        return -pd.read_csv(locate(benchmark.proxies))["params"].to_numpy(dtype=np.float64)[unseen]
+        return -sizes(benchmark)["params"].to_numpy(dtype=np.float64)[unseen]
     if method == "ridge":
         return ridge(OneHot().fit(space, 0).transform(genotypes), seen, unseen, values)
     surrogate = (
@@ -152,13 +159,43 @@ def predict(
 @cache
 def encoding(space: SearchSpace, method: str, benchmark: Benchmark) -> Encoding:
     """The cell features, with parameters and FLOPs beside them for ``_size``."""
-    parts: dict[str, object] = {"name": "cell"}
-    if method.endswith("_size"):
-        assert benchmark.proxies is not None
-        size = {"name": "zero_cost", "proxies": "params,flops", "table": str(locate(benchmark.proxies))}
-        parts = {"name": "combined", "parts": ["cell", size]}
-    fitted: Encoding = build("encoding", parts)
-    return fitted.fit(space, 0)
+    if not method.endswith("_size"):
+        return CellFeatures().fit(space, 0)
+    with NamedTemporaryFile("w", suffix=".csv") as file:
+        sizes(benchmark).to_csv(file.name, index=False)
+        size = {"name": "zero_cost", "proxies": "params,flops", "table": file.name}
+        fitted: Encoding = build("encoding", {"name": "combined", "parts": ["cell", size]})
+        return fitted.fit(space, 0)
+
+
+@cache
+def sizes(benchmark: Benchmark) -> pd.DataFrame:
+    """Columns ``arch``, ``params`` and ``flops`` of every architecture of the table.
+
+    Where only some are published, the others follow from them: a network of an edge cell is as large as the
+    operations on its edges together, so that sizes are linear in the one-hot encoding.
+    """
+    frame = pd.read_csv(locate(benchmark.proxies))
+    if benchmark.task:
+        frame = frame[frame["task"] == benchmark.task].drop_duplicates("arch")
+    every = pd.read_csv(locate(benchmark.file))["arch"]
+    if set(every) <= set(frame["arch"]):
+        return frame.set_index("arch").loc[every, ["params", "flops"]].reset_index()
+    space = load_space(benchmark.space)
+    known_vectors, vectors = (one_hot(space, texts) for texts in (frame["arch"], every))
+    filled = {"arch": every}
+    for name in ("params", "flops"):
+        known_sizes = frame[name].to_numpy(dtype=np.float64)
+        weights = np.linalg.lstsq(known_vectors, known_sizes, rcond=None)[0]
+        assert np.allclose(known_vectors @ weights, known_sizes, rtol=1e-4), f"{name} is not additive"
+        filled[name] = vectors @ weights
+    return pd.DataFrame(filled)
+
+
+def one_hot(space: SearchSpace, texts: Iterable[str]) -> FloatArray:
+    """One-hot vectors (N, D) of architectures, a constant beside them."""
+    vectors = OneHot().fit(space, 0).transform(space.parse(list(texts)))
+    return np.column_stack([vectors, np.ones(len(vectors))])
 
 
 def ridge(vectors: FloatArray, seen: IntArray, unseen: IntArray, values: FloatArray) -> FloatArray:
@@ -186,8 +223,8 @@ def table(rows: pd.DataFrame, name: str, sizes: Sequence[int]) -> str:
 NOTES = (
     "Kendall's tau, mean ± standard error over draws of the samples. Values are the warped errors of a\n"
     "search (`GapWarp`). `ridge` is on the one-hot encoding; `multitask_gp` and `ensemble` are on the cell\n"
-    "features, `ensemble_size` with the networks' parameters and FLOPs beside them; `networks` are the\n"
-    "graph networks of the ensemble alone; `params` is the number of parameters.\n"
+    "features, those with `_size` with parameters and FLOPs beside them; `networks` are the graph networks\n"
+    "of the ensemble alone; `params` is the number of parameters.\n"
 )
 
 
