@@ -1,10 +1,13 @@
 """A surrogate used on its own, like a regressor of scikit-learn: fitted, asked, saved and loaded."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Self, overload
 
 import numpy as np
+from rich.console import Console
+from rich.progress import Progress as Bar
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from ktnas.arrays import FloatArray, IntArray
@@ -12,7 +15,7 @@ from ktnas.encoding.base import Encoding
 from ktnas.errors import UserError, unknown
 from ktnas.registry import build
 from ktnas.space import SearchSpace, load_space
-from ktnas.surrogate.base import Surrogate
+from ktnas.surrogate.base import Progress, Surrogate
 from ktnas.surrogate.files import read_state, write_state
 
 Spec = str | Mapping[str, Any]
@@ -32,7 +35,8 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc] # scikit-l
         encoding: likewise.
         tasks: names of the tasks; one without a value of its own is predicted from the others.
         seed: of all randomness.
-        progress: told the steps of training done and their number.
+        progress: whether training shows a bar in the terminal, or a function that is told the steps done
+            and their number.
     """
 
     def __init__(
@@ -42,7 +46,7 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc] # scikit-l
         encoding: Spec = "cell",
         tasks: Sequence[str] = ("task",),
         seed: int = 0,
-        progress: Any = None,
+        progress: bool | Progress = False,
     ) -> None:
         self.space = space
         self.surrogate = surrogate
@@ -71,8 +75,21 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc] # scikit-l
         if len(names) != len(genotypes):
             raise UserError(f"task has {len(names)} names: expected one, or one for each of X.")
         tasks = np.array([self._task(name) for name in names], dtype=np.int64)
-        self.surrogate_.report_to(self.progress).fit(genotypes, tasks, values)
+        with self._told() as told:
+            self.surrogate_.report_to(told).fit(genotypes, tasks, values)
+        self.surrogate_.report_to(None)
         return self
+
+    @contextmanager
+    def _told(self) -> Iterator[Progress | None]:
+        if callable(self.progress) or not self.progress:
+            yield self.progress or None
+            return
+        console = Console(stderr=True)
+        with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
+            name = _mapping(self.surrogate)["name"]
+            line = bar.add_task(f"Training {name}", total=None)
+            yield lambda done, total: bar.update(line, completed=done, total=total)
 
     @overload
     def predict(self, X: Architectures, task: str = ..., return_std: Literal[False] = ...) -> FloatArray: ...

@@ -65,6 +65,19 @@ def test_a_file_can_be_read_by_others(tmp_path):
         np.testing.assert_array_equal(content.get_tensor("genotypes"), draw(60))
 
 
+def test_training_shows_how_far_it_is(capsys, monkeypatch):
+    surrogate = {"name": "joint_ranking", "steps": 6, "members": 2, "width": 8}
+    told = []
+    Predictor("transnas_micro", surrogate, progress=lambda *steps: told.append(steps)).fit(TEXTS, VALUES)
+    assert told[-1] == (6, 6)
+    assert capsys.readouterr().err == ""
+    Predictor("transnas_micro", surrogate, progress=True).fit(TEXTS, VALUES)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    Predictor("transnas_micro", surrogate, progress=True).fit(TEXTS, VALUES)
+    assert "Training joint_ranking" in capsys.readouterr().err
+
+
 def test_one_observation_is_the_prediction():
     predictor = Predictor("transnas_micro").fit(TEXTS[:1], [4.5])
     np.testing.assert_allclose(predictor.predict(TEXTS), 4.5)
