@@ -223,8 +223,8 @@ def table(rows: pd.DataFrame, name: str, sizes: Sequence[int]) -> str:
 NOTES = (
     "Kendall's tau, mean ± standard error over draws of the samples. Values are the warped errors of a\n"
     "search (`GapWarp`). `ridge` is on the one-hot encoding; `multitask_gp` and `ensemble` are on the cell\n"
-    "features, those with `_size` with parameters and FLOPs beside them; `networks` are the graph networks\n"
-    "of the ensemble alone; `params` is the number of parameters.\n"
+    "features, those with `_size` with parameters and FLOPs beside them; `params` is the number of\n"
+    "parameters alone, `networks` the graph networks of the ensemble alone, where there is such a row.\n"
 )
 
 
