@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from ktnas.arrays import FloatArray, IntArray, KeyArray
 from ktnas.encoding.base import Encoding
 from ktnas.errors import UserError, unknown
-from ktnas.space.graph import hash_rows
 from ktnas.surrogate.base import State, within
 from ktnas.surrogate.scored import ScoredSurrogate
 from ktnas.threads import one_torch_thread
@@ -130,21 +129,6 @@ class BinaryRelation(ScoredSurrogate):
         self._calibration = None
         return self
 
-    def fit(self, genotypes: IntArray, tasks: IntArray, values: FloatArray) -> Self:
-        """As in ``Surrogate``; goes on from the weights of the last fit."""
-        if not np.isfinite(values).all():
-            raise ValueError("values must be finite; leave failed evaluations out")
-        self._calibration = None
-        if not len(values):
-            return self
-        keys = hash_rows(np.column_stack([genotypes, tasks]))
-        with one_torch_thread():
-            self._train(genotypes, tasks, values, keys)
-        self._seen = np.unique(keys)
-        self._fits += 1
-        self._calibrate(genotypes, tasks, values, keys)
-        return self
-
     def compare(self, first: IntArray, second: IntArray, task: int) -> FloatArray:
         """What the head says of each pair in this order: P(first has the smaller value), (N,) in [0, 1].
 
@@ -197,6 +181,8 @@ class BinaryRelation(ScoredSurrogate):
         )
         generator = torch.Generator().manual_seed(_seed(self._seed, self._fits))
         self._weights = train(self._weights, lessons, training, generator, self._progress)
+        self._seen = np.unique(keys)
+        self._fits += 1
 
     def _scores(self, genotypes: IntArray) -> FloatArray:
         """How bad each member takes each architecture to be on each task, (members, N, T)."""

@@ -11,7 +11,6 @@ from ktnas.arrays import FloatArray, IntArray, KeyArray
 from ktnas.encoding.base import Encoding
 from ktnas.errors import UserError, unknown
 from ktnas.space.chain import Chain
-from ktnas.space.graph import hash_rows
 from ktnas.surrogate.base import State, within
 from ktnas.surrogate.calibration import spread_of
 from ktnas.surrogate.scored import ScoredSurrogate
@@ -100,19 +99,6 @@ class JointRanking(ScoredSurrogate):
         if self.trunk == "perceptron":
             self._scale(encoding)
         self._learned, self._calibration = {}, None
-        return self
-
-    def fit(self, genotypes: IntArray, tasks: IntArray, values: FloatArray) -> Self:
-        """As in ``Surrogate``; what was learned before is forgotten."""
-        if not np.isfinite(values).all():
-            raise ValueError("values must be finite; leave failed evaluations out")
-        self._calibration = None
-        if not len(values):
-            return self
-        keys = hash_rows(np.column_stack([genotypes, tasks]))
-        with one_torch_thread():
-            self._train(genotypes, tasks, values, keys)
-        self._calibrate(genotypes, tasks, values, keys)
         return self
 
     def prefer(self, first: IntArray, second: IntArray, task: int) -> FloatArray:

@@ -2,14 +2,16 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, Literal, overload
+from typing import Any, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ktnas.arrays import FloatArray, IntArray, KeyArray
+from ktnas.space.graph import hash_rows
 from ktnas.surrogate.base import State, Surrogate
 from ktnas.surrogate.calibration import Calibration
+from ktnas.threads import one_torch_thread
 
 REFERENCE = 256
 """Architectures of the space whose scores say how much members usually disagree."""
@@ -18,8 +20,7 @@ REFERENCE = 256
 class ScoredSurrogate(Surrogate):
     """Several members give scores on each task; what a member has not seen calibrates them.
 
-    A subclass has the parameter ``members``, draws ``_reference`` in ``prepare`` and calls ``_calibrate`` at
-    the end of ``fit``.
+    A subclass has the parameter ``members`` and draws ``_reference`` in ``prepare``.
     """
 
     members: int
@@ -31,6 +32,23 @@ class ScoredSurrogate(Surrogate):
     @abstractmethod
     def _scores(self, genotypes: IntArray) -> FloatArray:
         """Score of each architecture on each task by each member, (members, N, T); greater for greater."""
+
+    @abstractmethod
+    def _train(self, genotypes: IntArray, tasks: IntArray, values: FloatArray, keys: KeyArray) -> None:
+        """Train the members on what ``_taught(keys)`` says, with torch on one thread."""
+
+    def fit(self, genotypes: IntArray, tasks: IntArray, values: FloatArray) -> Self:
+        """As in ``Surrogate``."""
+        if not np.isfinite(values).all():
+            raise ValueError("values must be finite; leave failed evaluations out")
+        self._calibration = None
+        if not len(values):
+            return self
+        keys = hash_rows(np.column_stack([genotypes, tasks]))
+        with one_torch_thread():
+            self._train(genotypes, tasks, values, keys)
+        self._calibrate(genotypes, tasks, values, keys)
+        return self
 
     def _draw_reference(self) -> None:
         self._reference = self.space.sample(REFERENCE, np.random.default_rng(0))
