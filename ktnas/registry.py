@@ -70,6 +70,17 @@ PLUGINS: dict[str, dict[str, str | type]] = {
         "multitask_gp": "ktnas.surrogate.multitask_gp:MultiTaskGP",
         "multi_predict": "ktnas.surrogate.multi_predict:MultiPredict",
     },
+    "latency_model": {
+        "flops": "ktnas.latency.flops:FlopsModel",
+        "layer_wise": "ktnas.latency.layer_wise:LayerWise",
+        "gcn": "ktnas.latency.gcn:GCNRegression",
+        "few_shot": "ktnas.latency.few_shot:FewShot",
+    },
+    "runner": {
+        "torch": "ktnas.measure.torch_runner:TorchRunner",
+        "onnxruntime": "ktnas.measure.onnxruntime_runner:OnnxruntimeRunner",
+        "command": "ktnas.measure.command_runner:CommandRunner",
+    },
     "screen": {
         "none": "ktnas.engine.screen:NoScreen",
         "surrogate": "ktnas.engine.surrogate_screen:SurrogateScreen",

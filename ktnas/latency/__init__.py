@@ -1,0 +1,1 @@
+"""Latency of architectures on a device, learned from measurements of few."""

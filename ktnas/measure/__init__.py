@@ -1,0 +1,1 @@
+"""Latency of networks, measured on a machine."""
