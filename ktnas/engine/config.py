@@ -27,10 +27,13 @@ class VariationConfig:
 
 @dataclass
 class LimitsConfig:
-    """Upper limits that an architecture on a front keeps; None is no limit. Latency in ms, per device."""
+    """Upper limits that an architecture on a front keeps; None is no limit.
+
+    Latency in ms: one number for every device, or device to number.
+    """
 
     error: float | None = None
-    latency: float | None = None
+    latency: Any = None
     params: float | None = None
     flops: float | None = None
     energy: float | None = None

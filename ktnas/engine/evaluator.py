@@ -149,7 +149,7 @@ class Evaluator:
         ratio = None
         if spec.true_front is not None and len(spec.objectives) > 1:
             points = state.values[:, [state.columns.index(column) for column in spec.columns]]
-            points = points[state.violation == 0]
+            points = points[state.violations[:, 0] == 0]
             ratio = hypervolume_ratio(points[non_dominated(points)], spec.true_front)
         self._progress.update(
             ProgressEvent(

@@ -80,14 +80,14 @@ class Judge:
         mean, std = self._predict(genotypes)
         state = self._state
         keeps = self._probability_of_limits(mean, std)
-        if not (np.isfinite(state.F).all(axis=1) & (state.violation == 0)).any():
-            gain = np.exp(-np.argsort(np.argsort(mean[:, 0])) / max(len(mean), 1))
+        if not self._within.any():
+            gain = np.exp(-np.argsort(np.argsort(mean[:, 0])) / max(len(mean), 1)) * keeps.max(axis=1)
         elif state.n_objectives == 1:
-            gain = self._improvement(mean[:, 0], std[:, 0])
+            gain = self._improvement(mean[:, 0], std[:, 0]) * keeps[:, 0]
         else:
-            gain = self._joint_improvement(mean, std)
-        known_excess = limit_violation(np.where(std == 0, mean, -np.inf), state.limits)
-        gain = np.where(known_excess > 0, -known_excess, gain * keeps)
+            gain = self._joint_improvement(mean, std, keeps)
+        known_excess = limit_violation(np.where(std == 0, mean, -np.inf), state.limits).min(axis=1)
+        gain = np.where(known_excess > 0, -known_excess, gain)
         return np.where(np.isfinite(mean).all(axis=1), gain, -np.inf)
 
     def _predict(self, genotypes: IntArray) -> tuple[FloatArray, FloatArray]:
@@ -95,7 +95,7 @@ class Judge:
         mean, std = np.zeros((2, len(genotypes), len(state.columns)))
         for j, column in enumerate(state.columns):
             if column in self._free and state.task is not None:
-                mean[:, j] = self._objectives.consult(state.task, genotypes, column)
+                mean[:, j], std[:, j] = self._objectives.consult(state.task, genotypes, column)
             elif column in self._surrogates:
                 mean[:, j], std[:, j] = self._surrogates[column].predict(
                     genotypes, state.index, return_std=True
@@ -103,56 +103,71 @@ class Judge:
         return mean, std
 
     def _probability_of_limits(self, mean: FloatArray, std: FloatArray) -> FloatArray:
-        probability = np.ones(len(mean))
-        for j, column in enumerate(self._state.columns):
-            limit = self._state.limits[j]
-            if column not in self._free and np.isfinite(limit):
-                warped = float(self._warps[column].forward(np.array([limit]))[0])
-                probability *= probability_below(mean[:, j], std[:, j], warped)
+        """Probability (P, R) of keeping the limits of each front, of what is not known for certain."""
+        limits = self._state.limits
+        probability = np.ones((len(mean), len(limits)))
+        for front, j in np.argwhere(np.isfinite(limits)).tolist():
+            limit = limits[front, j]
+            if warp := self._warps.get(self._state.columns[j]):
+                limit = float(warp.forward(np.array([limit]))[0])
+            below = probability_below(mean[:, j], std[:, j], limit)
+            probability[:, front] *= np.where(std[:, j] > 0, below, 1.0)
         return probability
 
     def _improvement(self, mean: FloatArray, std: FloatArray) -> FloatArray:
-        kept = self._best_points()[:, 0]
-        column = self._state.columns[0]
-        if column in self._free:
-            return np.asarray(np.maximum(kept.min() - mean, 0))
-        return expected_improvement(mean, std, float(self._warps[column].forward(kept).min()))
+        best = self._state.F[self._within[:, 0], 0]
+        warp = self._warps.get(self._state.columns[0])
+        if warp is None and not std.any():
+            return np.asarray(np.maximum(best.min() - mean, 0))
+        return expected_improvement(mean, std, float((warp.forward(best) if warp else best).min()))
 
-    def _joint_improvement(self, mean: FloatArray, std: FloatArray) -> FloatArray:
+    def _joint_improvement(self, mean: FloatArray, std: FloatArray, keeps: FloatArray) -> FloatArray:
         points = self._sampled(mean, std)
-        best = self._best_points()
         gain = np.zeros(len(mean))
-        for columns in self._objectives.fronts:
-            front = best[:, columns]
-            reference = _beyond(front)
+        for number, columns in enumerate(self._objectives.fronts):
+            front = self._state.F[self._within[:, number]][:, columns]
+            if len(front):
+                reference = _beyond(front)
+            else:  # nothing keeps this front's limits yet: all that was seen says how far it reaches
+                reference = _beyond(self._state.F[np.isfinite(self._state.F).all(axis=1)][:, columns])
             front = front[non_dominated(front)]
-            if len(columns) == 2:
-                gain += hypervolume_improvement(points[..., columns], front, reference).mean(axis=0)
-            elif len(columns) == 1:
-                gain += np.maximum(front.min() - points[..., columns[0]], 0).mean(axis=0)
-            else:
-                weights = self._weights[columns] / self._weights[columns].sum()
-                ideal = front.min(axis=0)
-                values = chebyshev(points[..., columns], weights, ideal, reference)
-                gain += np.maximum(chebyshev(front, weights, ideal, reference).min() - values, 0).mean(axis=0)
+            brought = self._front_improvement(points[..., columns], front, reference, columns)
+            gain += brought * keeps[:, number]
         return gain
+
+    def _front_improvement(
+        self, points: FloatArray, front: FloatArray, reference: FloatArray, columns: list[int]
+    ) -> FloatArray:
+        """What points (S, P, k) bring to a front (K, k) on average over the samples, (P,)."""
+        if len(columns) == 2:
+            return np.asarray(hypervolume_improvement(points, front, reference).mean(axis=0))
+        if len(columns) == 1:
+            best = front.min() if len(front) else reference[0]
+            return np.asarray(np.maximum(best - points[..., 0], 0).mean(axis=0))
+        weights = self._weights[columns] / self._weights[columns].sum()
+        ideal = front.min(axis=0) if len(front) else points.reshape(-1, len(columns)).min(axis=0)
+        least = chebyshev(front if len(front) else reference[None], weights, ideal, reference).min()
+        return np.asarray(np.maximum(least - chebyshev(points, weights, ideal, reference), 0).mean(axis=0))
 
     def _sampled(self, mean: FloatArray, std: FloatArray) -> FloatArray:
         """Samples of the objectives in their own units, (S, P, m)."""
         state = self._state
         m = state.n_objectives
-        unknown = [j for j in range(m) if state.columns[j] not in self._free]
+        unknown = [j for j in range(m) if state.columns[j] in self._warps or std[:, j].any()]
         points = np.repeat(mean[None, :, :m], self._samples if unknown else 1, axis=0)
         for k, j in enumerate(unknown):
             noise = normal_points(self._samples, len(unknown))[:, k, None]
-            points[:, :, j] = self._warps[state.columns[j]].inverse(mean[:, j] + std[:, j] * noise)
+            values = mean[:, j] + std[:, j] * noise
+            warp = self._warps.get(state.columns[j])
+            points[:, :, j] = np.maximum(values, 0) if warp is None else warp.inverse(values)
         return points
 
-    def _best_points(self) -> FloatArray:
-        """Objectives (K, m) of the successful evaluations within the limits."""
+    @property
+    def _within(self) -> BoolArray:
+        """Successful evaluations within the limits of each front, (N, R)."""
         state = self._state
-        within: BoolArray = np.isfinite(state.F).all(axis=1) & (state.violation == 0)
-        return state.F[within]
+        succeeded = np.isfinite(state.F).all(axis=1, keepdims=True)
+        return np.asarray(succeeded & (state.violations == 0))
 
 
 def _beyond(points: FloatArray) -> FloatArray:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class Objectives:
 
         Raises:
             UserError: an unknown or repeated name, no objective, latency without a device, a limit that is
-                no finite number, or not positive where the quantity always is.
+                no finite number, or not positive where the quantity always is, or one for another device.
         """
         if not names:
             raise UserError("objectives=[]: name at least one of " + ", ".join(NAMES) + ".")
@@ -52,12 +53,7 @@ class Objectives:
                 raise unknown("objective", name, NAMES)
         if len(set(names)) < len(names):
             raise UserError(f"objectives={list(names)}: each may stand once.")
-        given = {name: getattr(limits, name) for name in NAMES if getattr(limits, name) is not None}
-        for name, limit in given.items():
-            if not (math.isfinite(limit) and (name == "error" or limit > 0)):
-                wanted = "a finite number" if name == "error" else "a finite number above 0"
-                raise UserError(f"limits.{name}={limit}: must be {wanted}, or null for none.")
-        if not devices and ("latency" in names or "latency" in given):
+        if not devices and ("latency" in names or limits.latency is not None):
             raise UserError(
                 "latency needs a device: device=NAME (this benchmark has none by default), or leave latency "
                 "out: objectives=[error]."
@@ -67,10 +63,7 @@ class Objectives:
             for name in names
             for column, device in _columns(name, devices)
         ]
-        bounds = {
-            column: float(limit) for name, limit in given.items() for column, _ in _columns(name, devices)
-        }
-        return cls(tuple(columns), tuple(devices), bounds)
+        return cls(tuple(columns), tuple(devices), _bounds(limits, devices))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -119,21 +112,66 @@ class Objectives:
         known = [column for device, column in self.latencies.items() if device.known]
         return tuple(column for column in (*self.names, *self.limits) if column in (*known, *task.free))
 
-    def consult(self, task: Task, genotypes: IntArray, column: str) -> FloatArray:
-        """Values (N,) of a free column, NaN where unknown."""
+    def consult(self, task: Task, genotypes: IntArray, column: str) -> tuple[FloatArray, FloatArray]:
+        """Values (N,) of a free column, NaN where unknown, and their standard deviations, 0 where certain."""
         for device, own in self.latencies.items():
             if column == own:
-                return device.latency(genotypes, task.name)
-        return task.look_up(genotypes, [column])[:, 0]
+                return device.latency(genotypes, task.name), device.uncertainty(genotypes, task.name)
+        return task.look_up(genotypes, [column])[:, 0], np.zeros(len(genotypes))
 
     @property
     def fronts(self) -> list[list[int]]:
         """Positions of the objectives of each front: one front per device."""
-        owners = [objective.device for objective in self.columns]
-        devices = dict.fromkeys(owner for owner in owners if owner is not None)
         return [
-            [i for i, owner in enumerate(owners) if owner in (None, device)] for device in (devices or [None])
+            [i for i, objective in enumerate(self.columns) if objective.device in (None, device)]
+            for device in self._owners
         ]
+
+    def front_limits(self, columns: Sequence[str]) -> FloatArray:
+        """Largest admitted value of ``columns`` (C) on each front, (R, C), inf where there is none.
+
+        A front keeps the limits of its own device, and those that are of none. Where no objective belongs to
+        a device there is one front, which keeps all of them.
+        """
+        of_device = {column: device.name for device, column in self.latencies.items()}
+        limits = np.full((len(self._owners), len(columns)), np.inf)
+        for row, owner in enumerate(self._owners):
+            for place, column in enumerate(columns):
+                if owner is None or of_device.get(column, owner) == owner:
+                    limits[row, place] = self.limits.get(column, np.inf)
+        return limits
+
+    @property
+    def _owners(self) -> list[str | None]:
+        """Device of each front."""
+        owners = dict.fromkeys(entry.device for entry in self.columns if entry.device is not None)
+        return list(owners) or [None]
+
+
+def _bounds(limits: LimitsConfig, devices: Sequence[Device]) -> dict[str, float]:
+    """Column to limit, checked."""
+    bounds: dict[str, float] = {}
+    for name in NAMES:
+        given = getattr(limits, name)
+        by_device = isinstance(given, Mapping)
+        if by_device and not (known := {device.name for device in devices}).issuperset(given):
+            stranger = next(device for device in given if device not in known)
+            raise unknown("device in limits.latency:", stranger, known)
+        for column, device in _columns(name, devices):
+            limit = given.get(device) if by_device else given
+            if limit is not None:
+                key = f"limits.{name}.{device}" if by_device else f"limits.{name}"
+                bounds[column] = _checked_limit(key, limit, name == "error")
+    return bounds
+
+
+def _checked_limit(key: str, limit: Any, any_sign: bool) -> float:
+    number = not isinstance(limit, bool) and isinstance(limit, int | float)
+    if number and math.isfinite(limit) and (any_sign or limit > 0):
+        return float(limit)
+    wanted = "a finite number" if any_sign else "a finite number above 0"
+    each = ", or device to number" if key == "limits.latency" else ""
+    raise UserError(f"{key}={limit}: must be {wanted}{each}, or null for none.")
 
 
 def _columns(name: str, devices: Sequence[Device]) -> list[tuple[str, str | None]]:

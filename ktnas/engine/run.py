@@ -183,7 +183,7 @@ def _state(prepared: Prepared, index: int, name: str, role: Role, rng: np.random
         space=prepared.benchmark.space,
         columns=columns,
         n_objectives=len(objectives.names),
-        limits=np.array([objectives.limits.get(column, np.inf) for column in columns]),
+        limits=objectives.front_limits(columns),
         budget=_budgets(prepared)[name],
         rng=rng,
         task=tasks.get(name),

@@ -23,7 +23,7 @@ class TaskState:
         space: of its architectures.
         columns: metric columns that are minimised (m), then those that are only limited.
         n_objectives: m.
-        limits: (len(columns),) largest admitted values, inf where there is none.
+        limits: (R, len(columns)) largest admitted values on each of the R fronts, inf where there is none.
         budget: evaluations in all.
         rng: all randomness of this task.
         task: evaluates; None where the evaluations come from a finished run.
@@ -71,7 +71,15 @@ class TaskState:
 
     @property
     def violation(self) -> FloatArray:
-        """By what share each evaluation exceeds its limits in all (N,); 0 where it is known to keep them."""
+        """By what share each evaluation exceeds the limits (N,) of the front it is nearest to.
+
+        0 where it is known to keep those of a front.
+        """
+        return np.asarray(self.violations.min(axis=1))
+
+    @property
+    def violations(self) -> FloatArray:
+        """By what share each evaluation exceeds the limits of each front in all, (N, R)."""
         return limit_violation(self.values, self.limits)
 
     @property
@@ -138,8 +146,11 @@ class TaskState:
 
 
 def limit_violation(values: FloatArray, limits: FloatArray) -> FloatArray:
-    """Summed relative excess of ``values`` (N, C) over ``limits`` (C,), (N,); infinite where one is NaN."""
+    """Summed relative excess of ``values`` (N, C) over ``limits`` (R, C), (N, R).
+
+    Infinite where a limited value is NaN.
+    """
     limited = np.isfinite(limits)
-    values, limits = values[:, limited], limits[limited]
-    excess = np.maximum(values - limits, 0) / np.where(limits != 0, np.abs(limits), 1.0)
-    return np.asarray(np.nan_to_num(excess, nan=np.inf).sum(axis=1))
+    bounds = np.where(limited, limits, 0.0)
+    excess = np.maximum(values[:, None] - bounds, 0) / np.where(bounds != 0, np.abs(bounds), 1.0)
+    return np.asarray(np.where(limited, np.nan_to_num(excess, nan=np.inf), 0.0).sum(axis=2))

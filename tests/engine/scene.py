@@ -55,7 +55,7 @@ def state_of(values: FloatArray, limits: Sequence[float] = (), seed: int = 0) ->
         space=SPACE,
         columns=columns,
         n_objectives=values.shape[1],
-        limits=np.array([*limits, *[np.inf] * (values.shape[1] - len(limits))]),
+        limits=np.array([[*limits, *[np.inf] * (values.shape[1] - len(limits))]]),
         budget=1000,
         rng=np.random.default_rng(seed),
     )
@@ -114,7 +114,7 @@ class Scene:
                 space=benchmark.space,
                 columns=columns,
                 n_objectives=len(chosen.names),
-                limits=np.array([chosen.limits.get(column, np.inf) for column in columns]),
+                limits=chosen.front_limits(columns),
                 budget=1000,
                 rng=np.random.default_rng([seed, index]),
                 task=benchmark.task(name),

@@ -28,6 +28,35 @@ def test_latency_is_an_objective_per_device(benchmark):
     assert found.fronts == [[0, 1], [0, 2]]
 
 
+def test_limits_of_each_device(benchmark):
+    devices = [benchmark.device("phone"), benchmark.device("board")]
+    found = objectives(["error", "latency"], devices, latency={"phone": 3, "board": 5}, error=20.0)
+    assert found.limits == {"error": 20, "latency_ms_phone": 3, "latency_ms_board": 5}
+    limits = found.front_limits(["error", "latency_ms_phone", "latency_ms_board"])
+    np.testing.assert_array_equal(limits, [[20, 3, np.inf], [20, np.inf, 5]])
+
+
+def test_one_front_keeps_the_limits_of_all_devices(benchmark):
+    devices = [benchmark.device("phone"), benchmark.device("board")]
+    found = objectives(["error"], devices, latency={"board": 5})
+    np.testing.assert_array_equal(found.front_limits(["error", "latency_ms_board"]), [[np.inf, 5]])
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        ({"phnoe": 3}, "Unknown device in limits.latency: 'phnoe'. Did you mean phone"),
+        ({"phone": 0}, "limits.latency.phone=0: must be a finite number above 0"),
+        ("fast", "limits.latency=fast: must be a finite number above 0, or device to number"),
+        (True, "limits.latency=True"),
+    ],
+)
+def test_limits_of_devices_that_make_no_sense(benchmark, limit, said):
+    with pytest.raises(UserError) as caught:
+        objectives(["error", "latency"], [benchmark.device("phone")], latency=limit)
+    assert said in str(caught.value)
+
+
 def test_one_front_without_devices():
     assert objectives(["error", "params"]).fronts == [[0, 1]]
 
@@ -90,7 +119,9 @@ def test_free_columns_are_consulted(benchmark):
     found = objectives(["error", "latency"], [device])
     rows = task.universe()[:5]
     assert found.free(task) == ("latency_ms_phone",)
-    np.testing.assert_array_equal(found.consult(task, rows, "latency_ms_phone"), device.latency(rows, "a"))
+    latency, uncertainty = found.consult(task, rows, "latency_ms_phone")
+    np.testing.assert_array_equal(latency, device.latency(rows, "a"))
+    assert not uncertainty.any()
 
 
 def test_params_are_free_where_the_task_says_so():
@@ -98,7 +129,7 @@ def test_params_are_free_where_the_task_says_so():
     found = objectives(["error", "params"])
     assert found.free(task) == ("params",)
     rows = task.universe()[:5]
-    np.testing.assert_array_equal(found.consult(task, rows, "params"), task.table()["params"][:5])
+    np.testing.assert_array_equal(found.consult(task, rows, "params")[0], task.table()["params"][:5])
 
 
 def test_measured_latency_is_not_free(tmp_path):

@@ -25,7 +25,7 @@ text: "|{edge_0_1}|{edge_0_2}|{edge_1_2}|"
 def function_state(space, budget=1000, seed=0):
     task = FunctionTask("a", space, "math:sqrt")
     rng = np.random.default_rng(seed)
-    limits = np.array([np.inf])
+    limits = np.array([[np.inf]])
     return TaskState(0, "a", "target", space, ("error",), 1, limits, budget, rng, task)
 
 
@@ -41,7 +41,7 @@ def test_violation_is_the_summed_relative_excess(seed):
     limits = rng.normal(size=3).round(1)
     limits[rng.random(3) < 0.3] = np.inf
 
-    violation = limit_violation(values, limits)
+    violation = limit_violation(values, limits[None])[:, 0]
 
     expected = [
         sum(
@@ -57,8 +57,9 @@ def test_violation_is_the_summed_relative_excess(seed):
 
 def test_limited_quantity_that_is_not_known_is_not_within_the_limit():
     values = np.array([[1.0, np.nan], [np.nan, 1.0], [3.0, 1.0]])
-    np.testing.assert_array_equal(limit_violation(values, np.array([2.0, np.inf])), [0, np.inf, 0.5])
-    np.testing.assert_array_equal(limit_violation(values, np.array([np.inf, np.inf])), [0, 0, 0])
+    limits = np.array([[2.0, np.inf], [np.inf, 0.5]])
+    np.testing.assert_array_equal(limit_violation(values, limits), [[0, np.inf], [np.inf, 1], [0.5, 1]])
+    np.testing.assert_array_equal(limit_violation(values, np.full((1, 2), np.inf)), [[0], [0], [0]])
 
 
 @given(SEEDS)
