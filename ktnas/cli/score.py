@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ktnas.cli.architectures import read_architectures
 from ktnas.errors import UserError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def score(
 
     loaded = load_space(space)
     names = list(PLUGINS["proxy"]) if proxies == "all" else _names(proxies)
-    genotypes = loaded.parse([*(archs or []), *([] if file is None else _read(file))])
+    genotypes = loaded.parse([*(archs or []), *([] if file is None else read_architectures(file))])
     drawn = loaded.sample(sample, np.random.default_rng(seed))
     genotypes = np.concatenate([genotypes, drawn])
     if not len(genotypes):
@@ -111,23 +112,6 @@ def _names(proxies: str) -> list[str]:
     for name in names:
         resolve("proxy", name)
     return list(dict.fromkeys(names))
-
-
-def _read(file: Path) -> list[str]:
-    import pandas as pd
-
-    try:
-        if file.suffix != ".csv":
-            lines = file.read_text(encoding="utf-8").splitlines()
-            return [line.strip() for line in lines if line.strip()]
-        table = pd.read_csv(file, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as problem:
-        reason = problem.strerror if isinstance(problem, OSError) else problem
-        raise UserError(f"{file}: cannot be read: {reason}. Expected architectures, one per line.") from None
-    if "arch" not in table:
-        found = ", ".join(map(str, table.columns))
-        raise UserError(f"{file}: no column 'arch' among {found}. Name the column with the architectures so.")
-    return [str(text) for text in table["arch"]]
 
 
 @contextmanager

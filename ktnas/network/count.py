@@ -84,11 +84,11 @@ def count_flops(module: nn.Module, inputs: Tensor, convention: str = "macs") -> 
         before = counts.get(layer, 0) if counted.repeats else 0
         counts[layer] = before + counted.cost(layer, taken[0], given)
 
-    _observe(module, inputs, count)
+    observe_layers(module, inputs, count)
     return counted.total(counts.values())
 
 
-def _observe(
+def observe_layers(
     module: nn.Module, inputs: Tensor, hook: Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]
 ) -> None:
     """Run ``module`` in evaluation mode and call ``hook`` after each layer.

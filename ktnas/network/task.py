@@ -90,6 +90,13 @@ def network_task(task: NetworkTask | str, **changes: Any) -> NetworkTask:
     return replace(task, **changes)
 
 
+def is_network_task(name: str) -> bool:
+    """Whether networks can be built for a task of that name."""
+    from ktnas.network.graph_task import GRAPH_TASKS
+
+    return name in NETWORK_TASKS | GRAPH_TASKS
+
+
 def check_task(task: NetworkTask, networks: str) -> None:
     """Refuse a task whose outputs are not a vector per image; ``networks`` is their name in the message.
 

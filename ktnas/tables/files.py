@@ -12,6 +12,7 @@ from ktnas.resources import PACKAGE
 PACKAGE_PREFIX = "package:"
 IMPORTED_PREFIX = "imported:"
 IMPORTS = "benchmarks"
+DEVICES = "devices"
 DEFINITION = "benchmark.yaml"
 
 
@@ -33,8 +34,17 @@ def data_dir() -> Path:
 
 def imports_dir() -> Path:
     """Directory that benchmarks are imported into: in ``KTNAS_DATA`` where it is set, else the user's own."""
+    return _writable_dir() / IMPORTS
+
+
+def devices_dir() -> Path:
+    """Directory of measured devices: in ``KTNAS_DATA`` where it is set, else the user's own."""
+    return _writable_dir() / DEVICES
+
+
+def _writable_dir() -> Path:
     given = os.environ.get("KTNAS_DATA")
-    return (Path(given).expanduser() if given else Path(platformdirs.user_data_dir("ktnas"))) / IMPORTS
+    return Path(given).expanduser() if given else Path(platformdirs.user_data_dir("ktnas"))
 
 
 def imported_benchmarks() -> dict[str, Path]:

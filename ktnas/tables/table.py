@@ -81,6 +81,11 @@ class Table:
             values[:, index] = np.where(rows >= 0, self.column(name)[rows], np.nan)
         return values
 
+    def place(self, row: int, short: bool = False) -> str:
+        """Where a row stands, for messages: file and line, or the line alone."""
+        number = f"row {row + 1}" if self._lines is None else f"line {self._lines[row]}"
+        return number if short else f"{self.origin}, {number}"
+
     def _numbers(self, name: str) -> FloatArray:
         values = self._frame[name]
         if values.dtype == bool:
@@ -94,7 +99,7 @@ class Table:
         wrong = np.flatnonzero(np.isnan(values) & self._frame[name].notna())
         if len(wrong):
             raise UserError(
-                f"{self._place(wrong[0])}: column '{name}' holds {self._frame[name].iloc[wrong[0]]!r}, "
+                f"{self.place(wrong[0])}: column '{name}' holds {self._frame[name].iloc[wrong[0]]!r}, "
                 f"expected a number ({len(wrong)} such values in the column)."
             )
         values[~np.isfinite(values)] = np.nan
@@ -120,10 +125,6 @@ class Table:
         first, second = self._order[position - 1], self._order[position]
         texts = " and ".join(dict.fromkeys(self.space.format(self.genotypes[[first, second]])))
         raise UserError(
-            f"{self._place(second)}: same architecture as {self._place(first, short=True)}, {texts} "
+            f"{self.place(second)}: same architecture as {self.place(first, short=True)}, {texts} "
             f"({len(again)} such rows in all). Keep one row of each architecture of {self.space.name}."
         )
-
-    def _place(self, row: int, short: bool = False) -> str:
-        number = f"row {row + 1}" if self._lines is None else f"line {self._lines[row]}"
-        return number if short else f"{self.origin}, {number}"

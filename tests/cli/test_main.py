@@ -27,11 +27,11 @@ def test_every_command_explains_itself(command, capsys):
 
 
 def test_unknown_command_names_the_nearest(capsys):
-    assert main(["exprot"]) == 2
+    assert main(["serach"]) == 2
 
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err.startswith("error: Unknown command 'exprot'. Did you mean export?")
+    assert printed.err.startswith("error: Unknown command 'serach'. Did you mean search")
 
 
 @pytest.mark.parametrize("arguments", [["export", "--formt", "csv"], ["space", "shwo"], ["compare"]])
