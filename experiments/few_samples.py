@@ -10,14 +10,17 @@ import pandas as pd
 from scipy.stats import kendalltau
 
 from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs
+from experiments.peer_flan import flan
 from experiments.report import markdown_table, mean_cell, origin, publish
 from ktnas.arrays import FloatArray, IntArray
 from ktnas.encoding.base import Encoding
 from ktnas.encoding.cell import CellFeatures
 from ktnas.encoding.onehot import OneHot
 from ktnas.errors import UserError
-from ktnas.registry import build
+from ktnas.registry import PLUGINS, build
 from ktnas.space import SearchSpace, load_space
+from ktnas.surrogate.base import Surrogate
+from ktnas.surrogate.ensemble import FADED, Ensemble
 from ktnas.surrogate.graph_network import GraphNetwork
 from ktnas.surrogate.warp import GapWarp
 from ktnas.tables import locate
@@ -38,6 +41,7 @@ class Benchmark:
         proxies: CSV with columns ``arch``, ``params`` and ``flops``.
         task: its rows of this ``task``, where it has several.
         sized: whether the ensemble is tried with sizes, too: where they help the process.
+        peer_sizes: of ``SIZES``, those at which FLAN is trained as well; it takes minutes.
     """
 
     space: str
@@ -47,6 +51,7 @@ class Benchmark:
     proxies: str = ""
     task: str = ""
     sized: bool = False
+    peer_sizes: tuple[int, ...] = ()
 
 
 BENCHMARKS = {
@@ -57,6 +62,7 @@ BENCHMARKS = {
         (0.515, 0.594, 0.703, 0.735, 0.829, 0.863),
         "nasbench201_zero_cost.csv.gz",
         "cifar10",
+        peer_sizes=(128, 256),
     ),
     "TransNAS micro class_scene": Benchmark(
         "transnas_micro",
@@ -73,10 +79,25 @@ BENCHMARKS = {
         (0.328, 0.516, 0.705, 0.785, 0.822, 0.860),
         "darts_nasbench301_sample.csv.gz",
         sized=True,
+        peer_sizes=(128, 256),
     ),
 }
-METHODS = ("params", "ridge", "multitask_gp", "multitask_gp_size", "networks", "ensemble", "ensemble_size")
-NEURAL = ("networks", "ensemble", "ensemble_size")
+METHODS = (
+    "params",
+    "ridge",
+    "multitask_gp",
+    "multitask_gp_size",
+    "networks",
+    "ensemble",
+    "ensemble_size",
+    "ensemble_prior",
+    "flan",
+    "flan_proxies",
+)
+PEER_SEEDS = 3
+NEURAL = ("networks", "ensemble", "ensemble_size", "ensemble_prior", "flan", "flan_proxies")
+SIZE_PRIOR = 0.5
+"""Of ``ensemble_prior``; chosen on NAS-Bench-101, CIFAR-100, ImageNet16-120, class_object and jigsaw."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -94,9 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in given.benchmarks:
         for size in map(int, given.sizes):
             for method in given.methods:
-                if method == "ensemble_size" and not BENCHMARKS[name].sized:
-                    continue
-                count = min(given.seeds, given.neural_seeds) if method in NEURAL else given.seeds
+                count = draws(method, BENCHMARKS[name], size, given.seeds, given.neural_seeds)
                 config = config_hash({"benchmark": name, "size": size, "method": method})
                 jobs += [
                     Job(f"{name} {size}", method, seed, config, partial(measure, name, size, method, seed))
@@ -109,6 +128,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "Accuracies from few samples",
         [*parts, NOTES, origin(command_line(NAME, arguments))],
     )
+
+
+def draws(method: str, benchmark: Benchmark, size: int, seeds: int, neural_seeds: int) -> int:
+    """Runs of a method, 0 where it says nothing new or takes too long."""
+    if method == "ensemble_size" and not benchmark.sized:
+        return 0
+    if method == "ensemble_prior" and size >= FADED:
+        return 0
+    if method.startswith("flan"):
+        return min(seeds, neural_seeds, PEER_SEEDS) if size in benchmark.peer_sizes else 0
+    return min(seeds, neural_seeds) if method in NEURAL else seeds
 
 
 def measure(name: str, size: int, method: str, seed: int) -> Mapping[str, float]:
@@ -148,12 +178,23 @@ def predict(
         return -sizes(benchmark)["params"].to_numpy(dtype=np.float64)[unseen]
     if method == "ridge":
         return ridge(OneHot().fit(space, 0).transform(genotypes), seen, unseen, values)
-    surrogate = (
-        GraphNetwork() if method == "networks" else build("surrogate", {"name": method.split("_size")[0]})
-    )
+    if method.startswith("flan"):
+        extras = proxies(benchmark) if method == "flan_proxies" else np.empty((len(genotypes), 0))
+        return flan(space, genotypes, extras, seen, unseen, values, seed)
+    surrogate = surrogate_of(method)
     surrogate.prepare(encoding(space, method, benchmark), 1, seed).fit(genotypes[seen], tasks, values)
     predicted: FloatArray = surrogate.predict(genotypes[unseen], 0)
     return predicted
+
+
+def surrogate_of(method: str) -> Surrogate:
+    """The surrogate that a method names."""
+    if method == "networks":
+        return GraphNetwork()
+    if method == "ensemble_prior":
+        return Ensemble(size_prior=SIZE_PRIOR)
+    built: Surrogate = build("surrogate", {"name": method.removesuffix("_size")})
+    return built
 
 
 @cache
@@ -192,6 +233,19 @@ def sizes(benchmark: Benchmark) -> pd.DataFrame:
     return pd.DataFrame(filled)
 
 
+@cache
+def proxies(benchmark: Benchmark) -> FloatArray:
+    """Zero-cost proxies (N, P) of every architecture, by their places in [0, 1]; 1/2 where there is none."""
+    frame = pd.read_csv(locate(benchmark.proxies))
+    if benchmark.task:
+        frame = frame[frame["task"] == benchmark.task]
+    scores = frame.drop_duplicates("arch").set_index("arch")[
+        [name for name in PLUGINS["proxy"] if name in frame]
+    ]
+    every = pd.read_csv(locate(benchmark.file))["arch"]
+    return scores.rank(pct=True).reindex(every).fillna(0.5).to_numpy(dtype=np.float64)
+
+
 def one_hot(space: SearchSpace, texts: Iterable[str]) -> FloatArray:
     """One-hot vectors (N, D) of architectures, a constant beside them."""
     vectors = OneHot().fit(space, 0).transform(space.parse(list(texts)))
@@ -223,8 +277,14 @@ def table(rows: pd.DataFrame, name: str, sizes: Sequence[int]) -> str:
 NOTES = (
     "Kendall's tau, mean ± standard error over draws of the samples. Values are the warped errors of a\n"
     "search (`GapWarp`). `ridge` is on the one-hot encoding; `multitask_gp` and `ensemble` are on the cell\n"
-    "features, those with `_size` with parameters and FLOPs beside them; `params` is the number of\n"
-    "parameters alone, `networks` the graph networks of the ensemble alone, where there is such a row.\n"
+    "features, those with `_size` with parameters and FLOPs beside them; `ensemble_prior` is the ensemble\n"
+    f"with `size_prior={SIZE_PRIOR}`, which from {FADED} on changes nothing; `params` is the number of\n"
+    "parameters alone, `networks` the graph networks of the ensemble alone, where there is such a row.\n\n"
+    "`flan` is FLAN's predictor built anew from its description and trained on the same samples; a row\n"
+    "`flan_proxies` is given zero-cost proxies as well. What is published was measured on other accuracies:\n"
+    "of NAS-Bench-201, means of up to three trainings; here, by their scatter, they are of one. The\n"
+    "NAS-Bench-301 of the authors' code is a million networks whose two cells are equal, with accuracies\n"
+    "that a model predicts; here it is 1,218 networks of two different cells.\n"
 )
 
 

@@ -70,7 +70,6 @@ class Surrogate(ABC):
     def predict(
         self, genotypes: IntArray, task: int, return_std: Literal[True]
     ) -> tuple[FloatArray, FloatArray]: ...
-    @abstractmethod
     def predict(
         self, genotypes: IntArray, task: int, return_std: bool = False
     ) -> FloatArray | tuple[FloatArray, FloatArray]:
@@ -79,6 +78,13 @@ class Surrogate(ABC):
         A task without an observation of its own is predicted from the others, in their units. Without any
         observation the mean is 0 and the standard deviation 1.
         """
+        known = self._predict(genotypes, task)
+        mean, std = (np.zeros(len(genotypes)), np.ones(len(genotypes))) if known is None else known
+        return (mean, std) if return_std else mean
+
+    @abstractmethod
+    def _predict(self, genotypes: IntArray, task: int) -> tuple[FloatArray, FloatArray] | None:
+        """Mean (N,) and standard deviation (N,) of an observation; None before anything is known."""
 
     def rank(self, genotypes: IntArray, task: int) -> IntArray:
         """Places (N,) from 0 by predicted value, the smallest first; equal values in their order."""

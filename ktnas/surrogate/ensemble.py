@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self, overload
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,10 @@ PRIOR = 16
 """Observations that equal shares count for."""
 
 FEWEST = 8
+
+FADED = 64
+"""Observations from which the size of a network is no reason to expect anything."""
+
 SUM = 1e3
 
 
@@ -31,6 +35,11 @@ class Ensemble(Surrogate):
     the models have not seen, drawn towards equal ones while observations are few. The parts that are left out
     are the same for all three. Mean and standard deviation are those of the mixture of normal distributions.
 
+    Where values are errors, a network with more parameters may be expected to have the smaller one: with
+    ``size_prior`` the models learn what differs from a line that falls by as many standard deviations of the
+    values per standard deviation of the size, see ``SizeScale``. As observations come the line flattens out;
+    from 64 on there is none.
+
     With fewer than 8 observations the process is alone. Trees, networks and shares are kept until ``refit``
     new observations have come; the process learns from each, its ``limit`` best of each task at most.
 
@@ -38,11 +47,17 @@ class Ensemble(Surrogate):
         members: networks, as many parts, 2 or more.
         epochs: passes of a network over the observations.
         refit: observations after which all models are fitted anew.
+        size_prior: steepness of the line before the first observation; 0 where size tells nothing. 0.5 suits
+            errors.
+        size_task: what networks are built for when their parameters are counted.
     """
 
     members: int = 4
     epochs: int = 120
     refit: int = 10
+    size_prior: float = 0.0
+    size_task: str = "cifar10"
+    _slope: float = field(default=0.0, init=False, repr=False)
     _shares: FloatArray = field(init=False, repr=False)
     _next_fit: int = field(default=0, init=False, repr=False)
     _levels: Levels = field(init=False, repr=False)
@@ -61,7 +76,7 @@ class Ensemble(Surrogate):
         self._process.prepare(encoding, n_tasks, seed)
         self._networks.prepare(encoding, n_tasks, seed)
         self._trees = Trees(n_tasks, seed)
-        self._shares, self._next_fit = np.array([1.0]), 0
+        self._shares, self._next_fit, self._slope = np.array([1.0]), 0, 0.0
         return self
 
     def report_to(self, progress: Progress | None) -> Self:
@@ -71,13 +86,32 @@ class Ensemble(Surrogate):
 
     def fit(self, genotypes: IntArray, tasks: IntArray, values: FloatArray) -> Self:
         """As in ``Surrogate``."""
+        anew = len(values) < FEWEST or len(values) >= self._next_fit
+        if anew:
+            self._slope = self._expected_slope(tasks, values)
+        values = values - self._line(genotypes)
         self._process.fit(genotypes, tasks, values)
         if len(values) < FEWEST:
             self._shares, self._next_fit = np.array([1.0]), 0
-        elif len(values) >= self._next_fit:
+        elif anew:
             self._next_fit = len(values) + self.refit
             self._fit_others(genotypes, tasks, values)
         return self
+
+    def _expected_slope(self, tasks: IntArray, values: FloatArray) -> float:
+        """Change of the value per standard deviation of the size, 0 without a spread of values."""
+        if not (self.size_prior and len(values)):
+            return 0.0
+        spread = float((values - Levels.of(tasks, values, self._n_tasks).levels[tasks]).std())
+        return -self.size_prior * max(0.0, 1 - len(values) / FADED) * spread
+
+    def _line(self, genotypes: IntArray) -> FloatArray:
+        """What is expected of genotypes (N, V) for their size, (N,)."""
+        if not self._slope:
+            return np.zeros(len(genotypes))
+        from ktnas.surrogate.size_prior import size_scale
+
+        return self._slope * size_scale(self.space, self.size_task)(genotypes)
 
     def _fit_others(self, genotypes: IntArray, tasks: IntArray, values: FloatArray) -> None:
         self._grow(genotypes, tasks, values)
@@ -106,15 +140,7 @@ class Ensemble(Surrogate):
         standardised = self._levels.standardise(tasks, values)
         self._trees.fit(self.features.get(genotypes), tasks, standardised, self._part(len(values)))
 
-    @overload
-    def predict(self, genotypes: IntArray, task: int, return_std: Literal[False] = ...) -> FloatArray: ...
-    @overload
-    def predict(
-        self, genotypes: IntArray, task: int, return_std: Literal[True]
-    ) -> tuple[FloatArray, FloatArray]: ...
-    def predict(
-        self, genotypes: IntArray, task: int, return_std: bool = False
-    ) -> FloatArray | tuple[FloatArray, FloatArray]:
+    def _predict(self, genotypes: IntArray, task: int) -> tuple[FloatArray, FloatArray] | None:
         """As in ``Surrogate``."""
         answers = [self._process.predict(genotypes, task, return_std=True)]
         if len(self._shares) > 1:
@@ -126,14 +152,13 @@ class Ensemble(Surrogate):
         means, deviations = (np.array(parts) for parts in zip(*answers, strict=True))
         shares = self._shares[:, None]
         mean = (shares * means).sum(axis=0)
-        if not return_std:
-            return np.asarray(mean)
         variance = (shares * (deviations**2 + (means - mean) ** 2)).sum(axis=0)
-        return np.asarray(mean), np.asarray(np.sqrt(variance))
+        return np.asarray(mean + self._line(genotypes)), np.asarray(np.sqrt(variance))
 
     def state(self) -> State:
         """Those of process and networks, what the trees grew on, and the shares."""
         state: State = {"shares": self._shares, "next_fit": np.array([self._next_fit])}
+        state["slope"] = np.array([self._slope])
         if len(self._shares) > 1:
             names = ("genotypes", "tasks", "values")
             state |= {f"trees.{name}": array for name, array in zip(names, self._grown_on, strict=True)}
@@ -145,6 +170,7 @@ class Ensemble(Surrogate):
     def restore(self, state: Mapping[str, NDArray[Any]]) -> Self:
         """As in ``Surrogate``; the trees grow again, to the same."""
         self._shares, self._next_fit = state["shares"], int(state["next_fit"][0])
+        self._slope = float(state["slope"][0])
         self._process.restore(within(state, "process."))
         self._networks.restore(within(state, "networks."))
         if len(self._shares) > 1:

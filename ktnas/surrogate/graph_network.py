@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,26 +158,16 @@ class GraphNetwork(Surrogate):
         level, spread = self._centres[member].T
         return np.asarray((scores - level) / spread)
 
-    @overload
-    def predict(self, genotypes: IntArray, task: int, return_std: Literal[False] = ...) -> FloatArray: ...
-    @overload
-    def predict(
-        self, genotypes: IntArray, task: int, return_std: Literal[True]
-    ) -> tuple[FloatArray, FloatArray]: ...
-    def predict(
-        self, genotypes: IntArray, task: int, return_std: bool = False
-    ) -> FloatArray | tuple[FloatArray, FloatArray]:
+    def _predict(self, genotypes: IntArray, task: int) -> tuple[FloatArray, FloatArray] | None:
         """As in ``Surrogate``."""
         levels = self._levels
-        if levels is None or not self._networks:
-            level, scale = (0.0, 1.0) if levels is None else (levels.levels[task], levels.scale)
-            mean, std = np.full(len(genotypes), level), np.full(len(genotypes), scale)
-            return (mean, std) if return_std else mean
+        if levels is None:
+            return None
+        if not self._networks:
+            return np.full(len(genotypes), levels.levels[task]), np.full(len(genotypes), levels.scale)
         slope, missed = self._line
         scores = slope * self._member_scores(self.space.pruned(genotypes), task)
         mean = levels.levels[task] + levels.scale * scores.mean(axis=0)
-        if not return_std:
-            return np.asarray(mean)
         return np.asarray(mean), np.asarray(levels.scale * np.sqrt(scores.var(axis=0) + missed**2))
 
     def _member_scores(self, graphs: GraphBatch, task: int) -> FloatArray:

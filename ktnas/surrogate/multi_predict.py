@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self, overload
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,27 +149,15 @@ class MultiPredict(Surrogate):
                 self._tuned = self._tune(self._data)
         return self
 
-    @overload
-    def predict(self, genotypes: IntArray, task: int, return_std: Literal[False] = ...) -> FloatArray: ...
-    @overload
-    def predict(
-        self, genotypes: IntArray, task: int, return_std: Literal[True]
-    ) -> tuple[FloatArray, FloatArray]: ...
-    def predict(
-        self, genotypes: IntArray, task: int, return_std: bool = False
-    ) -> FloatArray | tuple[FloatArray, FloatArray]:
+    def _predict(self, genotypes: IntArray, task: int) -> tuple[FloatArray, FloatArray] | None:
         """As in ``Surrogate``; the standard deviation includes the noise."""
-        data = self._data
-        if data is None:
-            mean, std = self._before_any(genotypes)
-        elif not self._scale:
-            mean, std = np.full(len(genotypes), self._levels[task]), np.ones(len(genotypes))
-        else:
-            vectors = self.features.get(genotypes)
-            standard, variance = self._tuned_says(vectors, task) if self._tuned else self._says(vectors, task)
-            mean = self._levels[task] + self._scale * standard
-            std = self._scale * np.sqrt(variance)
-        return (mean, std) if return_std else mean
+        if self._data is None:
+            return self._before_any(genotypes)
+        if not self._scale:
+            return np.full(len(genotypes), self._levels[task]), np.ones(len(genotypes))
+        vectors = self.features.get(genotypes)
+        standard, variance = self._tuned_says(vectors, task) if self._tuned else self._says(vectors, task)
+        return self._levels[task] + self._scale * standard, self._scale * np.sqrt(variance)
 
     def state(self) -> State:
         """As in ``Surrogate``, and the network that others start from."""
@@ -225,9 +213,9 @@ class MultiPredict(Surrogate):
             data.vectors, data.tasks, values, self._n_tasks, training, self._seed, self._lent, self._progress
         )
 
-    def _before_any(self, genotypes: IntArray) -> tuple[FloatArray, FloatArray]:
+    def _before_any(self, genotypes: IntArray) -> tuple[FloatArray, FloatArray] | None:
         if self._lent is None:
-            return np.zeros(len(genotypes)), np.ones(len(genotypes))
+            return None
         said = network.predict(self._lent, self.features.get(genotypes))
         return said.mean(axis=(0, 2)), np.sqrt(1 + said.var(axis=(0, 2)))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Self, overload
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,29 +115,18 @@ class MultiTaskGP(Surrogate):
         self._solve()
         return self
 
-    @overload
-    def predict(self, genotypes: IntArray, task: int, return_std: Literal[False] = ...) -> FloatArray: ...
-    @overload
-    def predict(
-        self, genotypes: IntArray, task: int, return_std: Literal[True]
-    ) -> tuple[FloatArray, FloatArray]: ...
-    def predict(
-        self, genotypes: IntArray, task: int, return_std: bool = False
-    ) -> FloatArray | tuple[FloatArray, FloatArray]:
+    def _predict(self, genotypes: IntArray, task: int) -> tuple[FloatArray, FloatArray] | None:
         """As in ``Surrogate``; the standard deviation includes the noise."""
         data = self._data
         if data is None:
-            mean = np.zeros(len(genotypes))
-            return (mean, np.ones(len(genotypes))) if return_std else mean
+            return None
         model = self._choose(task)
         if model is not self:
-            return model.predict(genotypes, 0, True) if return_std else model.predict(genotypes, 0)
+            return model._predict(genotypes, 0)
         distances = self._squared_distances(data.vectors, self.features.get(genotypes))
         kernels = self._kernels(distances).sum(axis=0)
         kernels *= self._correlations()[data.tasks, task][:, None]
         mean = self._levels.levels[task] + self._levels.scale * (kernels.T @ self._weights)
-        if not return_std:
-            return np.asarray(mean)
         explained = solve_triangular(self._factor, kernels, lower=True, check_finite=False)
         prior = np.exp(self._theta[: len(self._groups)]).sum()
         variance = np.maximum(prior - (explained**2).sum(axis=0), 0) + np.exp(self._theta[-1])

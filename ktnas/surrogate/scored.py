@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, Literal, Self, overload
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,24 +53,13 @@ class ScoredSurrogate(Surrogate):
     def _draw_reference(self) -> None:
         self._reference = self.space.sample(REFERENCE, np.random.default_rng(0))
 
-    @overload
-    def predict(self, genotypes: IntArray, task: int, return_std: Literal[False] = ...) -> FloatArray: ...
-    @overload
-    def predict(
-        self, genotypes: IntArray, task: int, return_std: Literal[True]
-    ) -> tuple[FloatArray, FloatArray]: ...
-    def predict(
-        self, genotypes: IntArray, task: int, return_std: bool = False
-    ) -> FloatArray | tuple[FloatArray, FloatArray]:
+    def _predict(self, genotypes: IntArray, task: int) -> tuple[FloatArray, FloatArray] | None:
         """As in ``Surrogate``; the standard deviation includes the noise."""
         calibration = self._calibration
         if calibration is None:
-            mean = np.zeros(len(genotypes))
-            return (mean, np.ones(len(genotypes))) if return_std else mean
+            return None
         scores = self._scores(genotypes)[:, :, task] - self._offsets[:, [task]]
         mean = calibration.mean(scores.mean(axis=0), task)
-        if not return_std:
-            return mean
         usual = self._usual[task]
         doubt = scores.var(axis=0) / usual if usual > 0 else np.ones(len(genotypes))
         return mean, calibration.deviation(doubt, task)

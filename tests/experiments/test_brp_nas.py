@@ -32,8 +32,8 @@ class Oracle(Surrogate):
         self.taught.append(genotypes)
         return self
 
-    def predict(self, genotypes, task, return_std=False):
-        return -truth().valid
+    def _predict(self, genotypes, task):
+        return -truth().valid, np.ones(len(genotypes))
 
     state = restore = None
 

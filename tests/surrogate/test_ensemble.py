@@ -5,7 +5,8 @@ import pytest
 
 from ktnas.surrogate.ensemble import Ensemble, _shares
 from ktnas.surrogate.multitask_gp import MultiTaskGP
-from tests.surrogate.contract import ENCODING, SurrogateContract, draw, truth
+from ktnas.surrogate.size_prior import size_scale
+from tests.surrogate.contract import ENCODING, SPACE, SurrogateContract, draw, truth
 
 
 class TestEnsemble(SurrogateContract):
@@ -62,3 +63,30 @@ def test_shares_follow_what_was_right_as_observations_come():
 def test_models_that_agree_share_equally():
     values = np.arange(5.0)
     np.testing.assert_allclose(_shares([values, values, values], values), 1 / 3, atol=1e-3)
+
+
+def test_of_what_is_unknown_the_larger_is_expected_to_err_less():
+    plain, tilted = fitted(Ensemble(), 4), fitted(Ensemble(size_prior=0.8), 4)
+    sizes, asked = size_scale(SPACE, "cifar10"), draw(200, seed=1)
+    alike = [np.corrcoef(sizes(asked), model.predict(asked, 0))[0, 1] for model in (plain, tilted)]
+    assert alike[1] < -0.5
+    assert alike[1] < alike[0] - 0.2
+
+
+def test_the_line_is_gone_with_64_observations():
+    plain, tilted = (fitted(Ensemble(members=2, epochs=3, size_prior=prior), 64) for prior in (0.0, 0.8))
+    asked = draw(30, seed=1)
+    np.testing.assert_array_equal(tilted.predict(asked, 0, True), plain.predict(asked, 0, True))
+
+
+def test_a_line_through_equal_values_is_flat():
+    ensemble = Ensemble(members=2, epochs=3, size_prior=0.8).prepare(ENCODING, 1, 0)
+    ensemble.fit(draw(10), np.zeros(10, dtype=np.int64), np.full(10, 3.0))
+    np.testing.assert_allclose(ensemble.predict(draw(30, seed=1), 0), 3.0)
+
+
+def test_the_line_is_kept_with_the_state():
+    known = fitted(Ensemble(members=2, epochs=3, size_prior=0.8), 12)
+    again = Ensemble(members=2, epochs=3, size_prior=0.8).prepare(ENCODING, 1, 0).restore(known.state())
+    asked = draw(30, seed=1)
+    np.testing.assert_array_equal(again.predict(asked, 0, True), known.predict(asked, 0, True))
