@@ -75,6 +75,7 @@ PLUGINS: dict[str, dict[str, str | type]] = {
         "layer_wise": "ktnas.latency.layer_wise:LayerWise",
         "gcn": "ktnas.latency.gcn:GCNRegression",
         "few_shot": "ktnas.latency.few_shot:FewShot",
+        "additive": "ktnas.latency.additive:AdditiveProcess",
     },
     "runner": {
         "torch": "ktnas.measure.torch_runner:TorchRunner",

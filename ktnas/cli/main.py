@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "search": "search architectures for one or several tasks and devices",
+    "status": "say what a run is doing: running, finished or stopped, and how it goes on",
+    "report": "write a page about runs for the browser: fronts, convergence, failures",
     "compare": "compare finished runs over their seeds",
-    "export": "write the evaluations and fronts of a run as CSV, JSON or Parquet",
+    "export": "write a run's evaluations and fronts, or the networks of its fronts, as files",
     "space": "list, show and draw search spaces",
+    "measure": "time networks of a space on this machine or through a command of yours",
     "score": "score untrained networks of architectures by zero-cost proxies",
     "data": "import published benchmark files, and list, describe and verify them",
 }
@@ -61,9 +64,13 @@ def _dispatch(arguments: list[str]) -> int:
             from ktnas.cli.search import search
 
             return search(rest)
+        case ["measure", *rest]:
+            from ktnas.cli.measure import measure
+
+            return measure(rest)
         case ["space" | "data" as name, *rest]:
             return _run_typer(import_module(f"ktnas.cli.{name}").app, name, rest)
-        case ["compare" | "export" | "score" as name, *rest]:
+        case ["compare" | "export" | "report" | "score" | "status" as name, *rest]:
             from typer import Typer
 
             function: Callable[..., None] = getattr(import_module(f"ktnas.cli.{name}"), name)

@@ -50,6 +50,10 @@ class LiveProgress:
         """Leave the last state on the screen."""
         self._bars.stop()
 
+    def tell(self, message: str) -> None:
+        """Print the message."""
+        self._bars.console.print(message, soft_wrap=True, markup=False, highlight=False)
+
 
 class PlainProgress:
     """At most ``LINES_PER_TASK`` lines per task, for logs and pipes."""
@@ -62,7 +66,7 @@ class PlainProgress:
     def start(self, budgets: Mapping[str, int]) -> None:
         """Name the tasks and their budgets."""
         named = ", ".join(f"{task} ({budget})" for task, budget in budgets.items())
-        self._say(f"Evaluations to make: {named}")
+        self.tell(f"Evaluations to make: {named}")
 
     def update(self, event: ProgressEvent) -> None:
         """Print a line whenever another tenth of the budget is spent."""
@@ -73,13 +77,14 @@ class PlainProgress:
         self._told[event.task] = share
         left = (time.monotonic() - since) / event.done * (event.budget - event.done)
         done = f"{event.done}/{event.budget} evaluations"
-        self._say(f"{event.role} {event.task}: {done}, {standing(event)}, {left:.0f} s left")
+        self.tell(f"{event.role} {event.task}: {done}, {standing(event)}, {left:.0f} s left")
 
     def finish(self) -> None:
         """Nothing is left to say."""
 
-    def _say(self, line: str) -> None:
-        self._console.print(line, soft_wrap=True, markup=False, highlight=False)
+    def tell(self, message: str) -> None:
+        """Print the message."""
+        self._console.print(message, soft_wrap=True, markup=False, highlight=False)
 
 
 def standing(event: ProgressEvent) -> str:

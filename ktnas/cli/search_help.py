@@ -18,9 +18,12 @@ What to search
   source=[TASK,...]        tasks searched first, whose knowledge is transferred; [] for none
   source=RUN_DIR           the same, from the directory of a finished search
   target=[TASK,...]        tasks to search, all at once
-  device=NAME|[NAME,...]   devices whose latency counts
+  device=NAME|[NAME,...]   devices whose latency counts: of the benchmark, or measured with ktnas measure
+  device=FILE.csv          a device of which some latencies are known, in columns arch and latency_ms, better
+                           20 of them; the others are predicted
   objectives=[error,...]   what is minimised, of error, latency, params, flops, energy
   limits.latency=MS        upper limit of an objective; also limits.error, limits.params, limits.flops
+  limits.latency={pixel3: MS, ...}   a limit for each device
 
 How to search
   algorithm=NAME           one of those below; any part of it can be exchanged: transfer=NAME, ...
@@ -30,6 +33,7 @@ How to search
   batch=N                  architectures a surrogate asks for at once (1); they can be evaluated side by side
   workers=N                processes that evaluate functions (1); does not change the result
   timeout=SECONDS          longest that one evaluation may take
+  measure_front=true       measure the latencies of the final fronts that were predicted
 
 Where it is kept
   hydra.run.dir=DIR        directory of the search (runs/BENCHMARK/ALGORITHM/TIME)

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ktnas.engine.result import SearchResult
+from ktnas.record.description import uncertainty_column
 
 ROWS = 20
 WIDTH = 120
@@ -33,6 +34,8 @@ def print_report(result: SearchResult, console: Console) -> None:
             if entry["role"] == "target":
                 _print_front(console, result.front(task, front["device"]), task, front)
             _say(console, standing(task, entry, front))
+    if result.measured_fronts is not None:
+        _print_measured(console, result.measured_fronts)
     _say(console, f"\n{summary['evaluations']} evaluations in {summary['seconds']:.1f} s.")
     if result.run_dir is not None:
         _say(console, _what_next(result.run_dir, str(result.config.benchmark.get("name"))))
@@ -60,12 +63,32 @@ def _print_front(console: Console, rows: pd.DataFrame, task: str, front: Mapping
     columns = _columns(rows)
     for column in columns:
         table.add_column(_heading(column, front["device"]), justify="right")
-    texts = {column: _numbers(rows[column]) for column in columns}
+    texts = {column: _cells(rows, column) for column in columns}
     for row in range(min(len(rows), ROWS)):
         table.add_row(Text(str(rows["architecture"].iloc[row])), *(texts[column][row] for column in columns))
     console.print(table)
+    if any("±" in text for cells in texts.values() for text in cells):
+        _say(console, "Latencies with ± are predicted, with their standard deviation; the others measured.")
     if len(rows) > ROWS:
         _say(console, f"… and {len(rows) - ROWS} more in the files of the run.")
+
+
+def _print_measured(console: Console, rows: pd.DataFrame) -> None:
+    """What was predicted for the architectures of the fronts, and what was then measured."""
+    for (task, device), front in rows.groupby(["task", "device"], sort=False):
+        console.print(Text(f"\nMeasured latencies of {task} on {device}", style="bold"))
+        table = Table()
+        table.add_column("architecture", overflow="fold", ratio=1)
+        for name in ("error", "predicted\n(ms)", "measured\n(ms)", "off by"):
+            table.add_column(name, justify="right")
+        shown = front.rename(columns={"std_ms": uncertainty_column("predicted_ms")})
+        texts = [_cells(shown, column) for column in ("error", "predicted_ms", "measured_ms")]
+        off = (front["measured_ms"] / front["predicted_ms"] - 1).tolist()
+        for row, share in enumerate(off[:ROWS]):
+            cells = [column[row] for column in texts]
+            known = "–" if math.isnan(share) else f"{share:+.1%}"
+            table.add_row(Text(str(front["architecture"].iloc[row])), *cells, known)
+        console.print(table)
 
 
 def _place(task: str, front: Mapping[str, Any]) -> str:
@@ -74,7 +97,8 @@ def _place(task: str, front: Mapping[str, Any]) -> str:
 
 def _columns(rows: pd.DataFrame) -> list[str]:
     """Scores first (validation, then test), costs after them; the error only where no score says the same."""
-    metrics = [column for column in rows.columns if column not in NOT_SHOWN and rows[column].notna().any()]
+    hidden = NOT_SHOWN | {uncertainty_column(column) for column in rows.columns}
+    metrics = [column for column in rows.columns if column not in hidden and rows[column].notna().any()]
     scores = [column for column in metrics if column != "error" and not column.startswith(COSTS)]
     costs = [column for column in metrics if column.startswith(COSTS)]
     return [*(sorted(scores, key=lambda column: not column.startswith("valid")) or ["error"]), *costs]
@@ -87,11 +111,16 @@ def _heading(column: str, device: str | None) -> str:
     return column.replace("latency_ms_", "latency\n(ms)\n").replace("_", "\n")
 
 
-def _numbers(values: pd.Series) -> list[str]:
-    """Four digits for the largest value, and as many decimals for all the others."""
+def _cells(rows: pd.DataFrame, column: str) -> list[str]:
+    """Values as text: four digits for the largest, as many decimals for all; ± the deviation if predicted."""
+    values = rows[column]
     largest = float(values.abs().max())
     decimals = 0 if largest >= 1000 or largest == 0 else min(6, 3 - math.floor(math.log10(largest)))
-    return ["–" if math.isnan(value) else f"{value:,.{decimals}f}" for value in values]
+    texts = ["–" if math.isnan(value) else f"{value:,.{decimals}f}" for value in values]
+    if (uncertainty := uncertainty_column(column)) not in rows:
+        return texts
+    deviations = zip(texts, rows[uncertainty], strict=True)
+    return [f"{text} ± {std:,.{decimals}f}" if std > 0 else text for text, std in deviations]
 
 
 def _known(text: str, value: float | None) -> str:
@@ -104,6 +133,7 @@ def _what_next(run_dir: Path, benchmark: str) -> str:
     return (
         f"Files in {run_dir}: evaluations.csv, front_*.csv, .json and .png, summary.json, config.yaml\n"
         "Next:\n"
+        f"  ktnas report {run}  # a page for the browser\n"
         f"  ktnas export {run} --format json  # for another program\n"
         f"  ktnas search {same}source={run} target=[TASK]  # use what was learned for another target\n"
         f"  ktnas search {same}-m seed=0,1,2 algorithm=ktnas,random  # then: ktnas compare multirun/..."

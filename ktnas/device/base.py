@@ -15,11 +15,18 @@ class Device(ABC):
         known: whether ``latency`` may be consulted free of budget; False where it is only known with an
             evaluation.
         metric: metric of an evaluation that holds the latency in ms, or None where ``latency`` does.
+        certain: whether every latency was measured; False where ``latency`` may be a prediction.
     """
 
     name: str
     known: bool
     metric: str | None
+    certain: bool = True
+
+    @property
+    def identity(self) -> str:
+        """What latencies depend on: a run can be continued as long as it is the same."""
+        return self.name
 
     @abstractmethod
     def latency(self, genotypes: IntArray, task: str) -> FloatArray:

@@ -4,11 +4,18 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from ktnas.device.base import Device
 from ktnas.device.evaluated_device import EvaluatedDevice
 from ktnas.device.table_device import TableDevice
 from ktnas.engine.benchmark_config import TASK, BenchmarkConfig, benchmark_config, list_benchmarks
 from ktnas.errors import UserError, unknown
+from ktnas.latency.base import DeviceLatencies, LatencyModel
+from ktnas.latency.measured_device import MeasuredDevice
+from ktnas.latency.measurements import measured_devices, read_measurements
+from ktnas.network.task import is_network_task
+from ktnas.registry import build
 from ktnas.space import SearchSpace, list_spaces, load_space
 from ktnas.tables import Table, locate, read_table
 from ktnas.task.base import Task
@@ -16,6 +23,9 @@ from ktnas.task.function_task import FunctionTask
 from ktnas.task.table_task import TableTask
 
 __all__ = ["Benchmark", "list_benchmarks", "load_benchmark"]
+
+DEFAULT_TASK = "cifar10"
+DEFAULT_MODEL = {"name": "few_shot"}
 
 
 class Benchmark:
@@ -26,6 +36,7 @@ class Benchmark:
         space: the space of its architectures.
         workers: processes that evaluate, where tasks are functions.
         timeout: seconds an evaluation may take, where tasks are functions, or None.
+        latency_model: plug-in and parameters, for devices on which only some architectures were measured.
 
     Attributes:
         name: the benchmark's name.
@@ -34,13 +45,19 @@ class Benchmark:
     """
 
     def __init__(
-        self, config: BenchmarkConfig, space: SearchSpace, workers: int, timeout: float | None
+        self,
+        config: BenchmarkConfig,
+        space: SearchSpace,
+        workers: int,
+        timeout: float | None,
+        latency_model: Mapping[str, Any],
     ) -> None:
         self.name = config.name
         self.config = config
         self.space = space
         self._workers = workers
         self._timeout = timeout
+        self._latency_model = latency_model
         self._tables: dict[str, Table] = {}
         self._tasks: dict[str, Task] = {}
         self._devices: dict[str, Device] = {}
@@ -83,20 +100,15 @@ class Benchmark:
         return self._tasks[name]
 
     def device(self, name: str) -> Device:
-        """The device of that name.
+        """The device of that name: of the benchmark, else one measured with ``ktnas measure``, else the CSV
+        file of measurements called so.
 
         Raises:
             UserError: an unknown name (with the nearest ones), or a file that cannot be used.
         """
-        if not self.devices:
-            raise UserError(
-                f"Benchmark {self.name} has no device '{name}', nor any other; benchmark.latency=FILE "
-                "adds devices: a CSV file with a column of architectures and one per device, in ms."
-            )
-        if name not in self.devices:
-            raise unknown(f"device of benchmark {self.name}:", name, self.devices)
         if name not in self._devices:
-            self._devices[name] = self._device(name)
+            known = name in self.devices
+            self._devices[name] = self._device(name) if known else self._measured_device(name)
         return self._devices[name]
 
     def _table_task(self, name: str) -> TableTask:
@@ -138,6 +150,38 @@ class Benchmark:
             return EvaluatedDevice(name, column)
         return TableDevice(name, self._scores, column, self.config.latency_known)
 
+    def _measured_device(self, name: str) -> Device:
+        measured = measured_devices(self.space)
+        if name not in measured and not name.endswith(".csv"):
+            if self.devices or measured:
+                raise unknown(f"device of benchmark {self.name}:", name, [*self.devices, *measured])
+            raise UserError(
+                f"Benchmark {self.name} has no device '{name}', nor any other. Measure one: ktnas measure "
+                f"space={self.space.name}; or give a CSV file of measurements, device=FILE.csv. "
+                "benchmark.latency=FILE adds devices on which all architectures were measured: a CSV file "
+                "with a column of architectures and one per device, in ms."
+            )
+        task = next((task for task in self.tasks if is_network_task(task)), DEFAULT_TASK)
+        measurements = read_measurements(measured.get(name) or locate(name), self.space, task)
+        if measurements.name in self.devices:
+            raise UserError(
+                f"Benchmark {self.name} has a device '{measurements.name}' already: rename {name}, so that "
+                "it can be told from it."
+            )
+        model: LatencyModel = build("latency_model", self._latency_model)
+        model.prepare(self.space, measurements.task or task, 0, self.device_latencies)
+        return MeasuredDevice(measurements, model)
+
+    @cached_property
+    def device_latencies(self) -> tuple[DeviceLatencies, ...]:
+        """Latencies of the devices that the benchmark has a table of."""
+        if self.config.latency is None or TASK in self.config.latency:
+            return ()
+        table = self._latencies("")
+        columns = [(self.config.devices or {}).get(name, name) for name in self.devices]
+        latencies = np.column_stack([table.column(column) for column in columns])
+        return (DeviceLatencies(self.space, table.genotypes, latencies, self.devices),)
+
     def _scores(self, task: str) -> Table:
         if self.config.scores is None:
             raise UserError(f"Benchmark {self.name} needs a file of scores: benchmark.scores=FILE.")
@@ -166,7 +210,11 @@ class Benchmark:
 
 
 def load_benchmark(
-    config: Mapping[str, Any] | str, space: str | None = None, workers: int = 1, timeout: float | None = None
+    config: Mapping[str, Any] | str,
+    space: str | None = None,
+    workers: int = 1,
+    timeout: float | None = None,
+    latency_model: Mapping[str, Any] = DEFAULT_MODEL,
 ) -> Benchmark:
     """The benchmark of a configuration; its files are read when a task or a device is asked for.
 
@@ -175,6 +223,7 @@ def load_benchmark(
         space: name or YAML file of the space, instead of the benchmark's own.
         workers: processes that evaluate, where tasks are functions.
         timeout: seconds an evaluation may take, where tasks are functions, or None.
+        latency_model: plug-in and parameters, for devices on which only some architectures were measured.
 
     Raises:
         UserError: an unknown benchmark or key, a value of the wrong type, no space or an unknown one, a task
@@ -191,4 +240,4 @@ def load_benchmark(
     for metric in (checked.searched, checked.reported, *checked.free):
         if metric is not None and metric not in checked.metrics and not checked.functions:
             raise unknown(f"metric of benchmark {checked.name}:", metric, checked.metrics)
-    return Benchmark(checked, load_space(chosen), workers, timeout)
+    return Benchmark(checked, load_space(chosen), workers, timeout, latency_model)

@@ -11,7 +11,7 @@ from ktnas.arrays import FloatArray, IntArray
 from ktnas.device.base import Device
 from ktnas.engine.config import LimitsConfig
 from ktnas.errors import UserError, unknown
-from ktnas.record.description import Objective
+from ktnas.record.description import Objective, uncertainty_column
 from ktnas.task.base import Task
 
 NAMES = ("error", "latency", "params", "flops", "energy")
@@ -90,6 +90,8 @@ class Objectives:
     ) -> list[dict[str, float]]:
         """All columns of evaluations (N): error first, the latency on each device, then the task's metrics.
 
+        Where latencies may be predictions, their standard deviations follow them.
+
         A metric of the task that is called like one of the search's own columns is left out.
         """
         errors = task.error([metrics.get(task.searched, np.nan) for metrics in found])
@@ -98,6 +100,11 @@ class Objectives:
             if device.metric is not None
             else device.latency(genotypes, task.name).tolist()
             for device, column in self.latencies.items()
+        }
+        latencies |= {
+            uncertainty_column(column): device.uncertainty(genotypes, task.name).tolist()
+            for device, column in self.latencies.items()
+            if not device.certain
         }
         own = {"error", *latencies, *(device.metric for device in self.devices)}
         return [

@@ -40,6 +40,9 @@ class Progress(Protocol):
     def finish(self) -> None:
         """The search has ended, one way or another."""
 
+    def tell(self, message: str) -> None:
+        """Something is worth saying, once the search has ended."""
+
 
 class NullProgress:
     """Watches in silence."""
@@ -51,4 +54,7 @@ class NullProgress:
         """Say nothing."""
 
     def finish(self) -> None:
+        """Say nothing."""
+
+    def tell(self, message: str) -> None:
         """Say nothing."""

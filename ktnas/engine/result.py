@@ -23,6 +23,7 @@ class SearchResult:
         description: what was minimised.
         records: evaluations, in asked order.
         summary: as in ``summary.json``.
+        measured_fronts: what ``measure_fronts`` returns; None where it was not asked for.
     """
 
     config: SearchConfig
@@ -30,6 +31,7 @@ class SearchResult:
     description: RunDescription
     records: list[Evaluation]
     summary: dict[str, Any]
+    measured_fronts: pd.DataFrame | None = None
 
     @property
     def evaluations(self) -> pd.DataFrame:

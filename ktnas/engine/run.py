@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ktnas.encoding.base import Encoding
 from ktnas.engine.benchmark import Benchmark, load_benchmark
 from ktnas.engine.config import SearchConfig, plain_config
 from ktnas.engine.evaluator import Evaluator
+from ktnas.engine.front_measurement import check_measurable, measure_fronts
 from ktnas.engine.loop import Search, Strategies
 from ktnas.engine.objectives import Objectives
 from ktnas.engine.progress import NullProgress, Progress
@@ -71,7 +72,9 @@ def prepare(config: SearchConfig) -> Prepared:
         UserError: the first mistake found.
     """
     _check_numbers(config)
-    benchmark = load_benchmark(config.benchmark, config.space, config.workers, config.timeout)
+    benchmark = load_benchmark(
+        config.benchmark, config.space, config.workers, config.timeout, config.latency_model
+    )
     targets = _names("target", config.target, benchmark.config.target)
     if not targets:
         raise UserError(f"target=[]: name a task to search, of {', '.join(benchmark.tasks)}.")
@@ -95,6 +98,8 @@ def prepare(config: SearchConfig) -> Prepared:
     for name, task in tasks.items():
         objectives.check(task)
         _check_budget("source_budget" if name in sources else "budget", config, task)
+    if config.measure_front:
+        check_measurable(objectives.devices)
     for name in config.until:
         if name not in tasks:
             raise UserError(f"until.{name}: the search has no such task, only {', '.join(tasks)}.")
@@ -120,7 +125,7 @@ def run_search(
 
     Args:
         config: what to search.
-        run_dir: of the run, made if absent; None keeps everything in memory.
+        run_dir: of the run, made if absent; None keeps everything in memory, and measures no front.
         progress: told how it goes.
 
     Raises:
@@ -146,7 +151,12 @@ def run_search(
         summary = build_summary(evaluations, description, time.perf_counter() - started)
         if run_dir is not None:
             write_run_files(run_dir, evaluations, description, summary)
-    return SearchResult(config, run_dir, description, evaluations, summary)
+    result = SearchResult(config, run_dir, description, evaluations, summary)
+    if config.measure_front and run_dir is not None:
+        devices = prepared.objectives.devices
+        measured = measure_fronts(result, prepared.benchmark.space, devices, run_dir, watched.tell)
+        result = replace(result, measured_fronts=measured)
+    return result
 
 
 def _search(prepared: Prepared, evaluator: Evaluator) -> None:
@@ -227,7 +237,7 @@ def _describe(prepared: Prepared) -> RunDescription:
     }
     for spec in description.fronts():
         columns = points.get(spec.task)
-        if columns is None:
+        if columns is None or not columns.keys() >= {*spec.columns, *spec.limits}:
             continue
         kept = np.ones(len(columns["error"]), dtype=np.bool_)
         for column, limit in spec.limits.items():
@@ -239,14 +249,15 @@ def _describe(prepared: Prepared) -> RunDescription:
 
 
 def _known_columns(task: Task, objectives: Objectives) -> dict[str, FloatArray] | None:
-    """Every column of every architecture of a table; None where the task is none."""
+    """Every certain column of every architecture of a table; None where the task is none."""
     table, universe = task.table(), task.universe()
     if table is None or universe is None:
         return None
     columns = {name: table[name].to_numpy(np.float64) for name in table.columns}
     columns["error"] = task.error(columns[task.searched])
     for device, column in objectives.latencies.items():
-        columns[column] = device.latency(universe, task.name)
+        if device.certain:
+            columns[column] = device.latency(universe, task.name)
     return columns
 
 
@@ -256,10 +267,12 @@ def _fingerprint(prepared: Prepared) -> dict[str, Any]:
     """
     run = prepared.source_run
     config = plain_config(prepared.config)
-    del config["workers"]
+    del config["workers"], config["measure_front"]
     config["source"] = [task.name for task in prepared.sources] if run is None else {"run": run.digest}
     config["target"] = [task.name for task in prepared.targets]
-    config["device"] = [device.name for device in prepared.objectives.devices]
+    config["device"] = [device.identity for device in prepared.objectives.devices]
+    if all(device.certain for device in prepared.objectives.devices):
+        del config["latency_model"]
     return config
 
 

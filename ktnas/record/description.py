@@ -10,6 +10,11 @@ from ktnas.arrays import FloatArray
 from ktnas.record.evaluation import Role
 
 
+def uncertainty_column(column: str) -> str:
+    """Metric column of the standard deviation of what ``column`` holds."""
+    return f"{column}_std"
+
+
 @dataclass(frozen=True)
 class Objective:
     """A minimised metric.
@@ -25,6 +30,11 @@ class Objective:
     column: str
     device: str | None = None
     unit: str = ""
+
+    @property
+    def uncertainty(self) -> str:
+        """Metric column of its standard deviation, there where values may be predictions; 0 of the others."""
+        return uncertainty_column(self.column)
 
     @property
     def label(self) -> str:

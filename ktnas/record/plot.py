@@ -25,6 +25,7 @@ FOUND: dict[str, Any] = {
 }
 TRUE: dict[str, Any] = {"color": "#222222", "linewidth": 0.9, "marker": ".", "markersize": 4, "zorder": 3}
 LIMIT: dict[str, Any] = {"color": "#777777", "linewidth": 1.0, "linestyle": "--", "zorder": 1}
+PREDICTED: dict[str, Any] = {"fmt": "none", "ecolor": "#c8102e", "elinewidth": 1.0, "capsize": 2, "zorder": 3}
 EVALUATED: dict[str, Any] = {"s": 20, "alpha": 0.85, "linewidths": 0, "zorder": 2}
 
 
@@ -142,6 +143,11 @@ def _draw_front(figure: Figure, ax: Axes, view: FrontView, index: int) -> BoolAr
                 (across, up) if stairs else None,
                 {**style, "label": label},
             )
+    deviation = view.column(other.uncertainty)[view.front]
+    if (deviation > 0).any():
+        ax.errorbar(
+            found[:, index], found[:, 0], xerr=np.nan_to_num(deviation), label="predicted", **PREDICTED
+        )
     _draw_limits(ax, view, {other.column: across, first.column: up})
     ax.set(xlabel=other.label, ylabel=first.label, xscale="log" if across.log else "linear")
     ax.set(xlim=(across.low, across.high), ylim=(up.low, up.high))

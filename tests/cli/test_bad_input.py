@@ -38,7 +38,10 @@ CASES = {
     "nothing for a count": (["budget="], ["budget=", "a whole number"]),
     "null for a count": (["budget=null"], ["budget=null", "required"]),
     "list for a count": (["budget=[1,2]"], ["budget"]),
-    "text for a limit": (["limits.latency=fast"], ["limits.latency=fast", "a finite number", "device to number"]),
+    "text for a limit": (
+        ["limits.latency=fast"],
+        ["limits.latency=fast", "a finite number", "device to number"],
+    ),
     "value for a group": (["limits=3"], ["limits", "limits.NAME"]),
     "number for a part": (["transfer=3"], ["transfer=3", "rank"]),
     "mapping for a part": (["transfer={name: rank}"], ["transfer", "rank", "transfer.KEY"]),

@@ -55,10 +55,27 @@ def test_a_run_that_is_still_going(ktnas, run_dir):
     assert len(pd.read_csv(run_dir / "evaluations.csv")) == 2
 
 
+def test_networks(ktnas, tmp_path):
+    config = {"space": "nasbench_graph", "algorithm": "mine", "seed": 0}
+    run = RunDescription(RUN.objectives, {"cora": "target"}, ("gpu",), config=config)
+    text = "Arch([0, 0, 1, 2], ['gcn', 'skip', 'gat', 'fc'])"
+    with Ledger.open(tmp_path / "run", {}, run) as ledger:
+        ledger.record([Evaluation(0, 0, "cora", "target", text, "0" * 16, "ok", METRICS)])
+    directory = tmp_path / "run" / "networks" / "torch"
+    result = ktnas(tmp_path / "run", "--format", "torch", "--task", "proteins", "--size", "12")
+    assert result.exit_code == 0
+    files = [str(directory / f"cora_{'0' * 16}.{ending}") for ending in ("safetensors", "json", "md")]
+    assert result.stdout.split() == files
+    assert sorted(map(str, directory.iterdir())) == sorted(files)
+
+
 def test_mistakes(ktnas, run_dir, tmp_path):
     for arguments, message in [
         ((tmp_path / "nothing",), "No run to read"),
         ((run_dir, "--format", "xlsx"), "Unknown format 'xlsx'"),
+        ((run_dir, "--format", "json", "--size", "8"), "--size 8 is of networks"),
+        ((run_dir, "--format", "torch"), "names no space"),
+        ((tmp_path / "nothing", "--format", "torch"), "No run to read"),
     ]:
         error = ktnas(*arguments).exception
         assert isinstance(error, UserError)
@@ -67,5 +84,5 @@ def test_mistakes(ktnas, run_dir, tmp_path):
 
 def test_help_teaches(ktnas):
     text = ktnas("--help").stdout
-    for word in ("--format", "parquet", "--out", "killed"):
+    for word in ("--format", "parquet", "--out", "killed", "onnx", "--task", "--size", "--seed"):
         assert word in text

@@ -206,7 +206,7 @@ def test_bad_keys_of_a_table(files: Path, keys: dict[str, Any], message: str) ->
 def test_unknown_tasks_and_devices(files: Path) -> None:
     with pytest.raises(UserError, match=r"Unknown task of benchmark table: 'top-1'. Did you mean top1"):
         table().task("top-1")
-    with pytest.raises(UserError, match=r"has no device 'phone', nor any other; benchmark.latency=FILE"):
+    with pytest.raises(UserError, match=r"has no device 'phone', nor any other. Measure one: ktnas measure"):
         table().device("phone")
     with pytest.raises(UserError, match=r"Unknown device of benchmark table: 'fone'. Did you mean phone"):
         table(latency="latency.csv").device("fone")

@@ -29,8 +29,7 @@ def truth(genotypes: IntArray, device: int = 0) -> FloatArray:
     rng = np.random.default_rng(device)
     names = [str(name) for name in SPACE.operations]
     order = [
-        names.index(name)
-        for name in ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+        names.index(name) for name in ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
     ]
     costs = np.empty(5)
     costs[order] = COSTS * rng.uniform(0.6, 1.6, size=5)
