@@ -88,7 +88,8 @@ class SpaceFeatures(Encoding):
             totals = network_totals(self.space, self.sample, self.task)
             explained = np.column_stack([totals[:, PLAIN], np.ones(len(totals))])
             self._unit = np.maximum(np.abs(explained).max(axis=0), 1.0)
-            self._curve = np.linalg.lstsq(explained / self._unit, totals[:, ROOTS], rcond=None)[0]
+            curve = np.linalg.lstsq(explained / self._unit, totals[:, ROOTS], rcond=None)[0]
+            self._curve = np.asarray(curve, dtype=np.float64)
             missed, spread = self._bend(totals).std(axis=0), totals[:, ROOTS].std(axis=0)
             self._root_unit = np.where(missed > LEAST * spread, spread, np.inf)
         start = 0
@@ -106,7 +107,7 @@ class SpaceFeatures(Encoding):
     @property
     def dim(self) -> int:
         """Number of columns F."""
-        return max(part.stop for part in self._groups.values())
+        return int(max(part.stop for part in self._groups.values()))
 
     @property
     def groups(self) -> dict[str, slice]:

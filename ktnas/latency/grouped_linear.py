@@ -109,7 +109,7 @@ class GroupedLinear:
     def _deviations_of(self, theta: FloatArray) -> FloatArray:
         """Standard deviation (F + 1,) of each weight, and of the level."""
         widths = [part.stop - part.start for part in self.groups]
-        return np.sqrt(np.append(np.repeat(np.exp(theta[:-1]), widths), LEVEL))
+        return np.asarray(np.sqrt(np.append(np.repeat(np.exp(theta[:-1]), widths), LEVEL)))
 
     def _maximise(self, design: FloatArray, values: FloatArray, iterations: int) -> None:
         """Set ``_theta``, the log variances of the groups and the noise, starting from what it is."""

@@ -123,3 +123,10 @@ def test_spaces_without_networks() -> None:
     space = replace(load_space("nasbench201"), network={})
     with pytest.raises(UserError, match="network"):
         network_totals(space, draw("nasbench201", 2), "cifar10")
+
+
+def test_totals_of_node_cells_are_estimated_from_a_few_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    space, genotypes = load_space("nasbench_graph"), draw("nasbench_graph", 30)
+    built = np.array([count_parameters(space.build(genotype, "cora")) for genotype in genotypes])
+    found = column(network_totals(space, genotypes, "cora"), "params")
+    assert np.corrcoef(found, built)[0, 1] > 0.99
