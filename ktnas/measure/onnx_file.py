@@ -1,13 +1,12 @@
 """Networks as ONNX files."""
 
-import contextlib
-import io
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ktnas.errors import UserError
+from ktnas.measure.quiet import quiet_output
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -36,7 +35,7 @@ def export_onnx(network: "nn.Module", inputs: "tuple[Tensor, ...]", path: Path) 
     problems = []
     for dynamo in (False, True):
         try:
-            with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            with warnings.catch_warnings(), quiet_output():
                 warnings.simplefilter("ignore")
                 torch.onnx.export(network, inputs, path, dynamo=dynamo, verbose=False)
         except Exception as problem:  # exporters raise what they please

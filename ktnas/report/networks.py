@@ -20,7 +20,6 @@ from ktnas.record.ledger import RunRecord
 from ktnas.record.view import FrontView
 from ktnas.registry import build
 from ktnas.report.model_card import model_card
-from ktnas.report.quiet import quiet_output
 from ktnas.report.run_space import run_space, space_reference
 from ktnas.space import SearchSpace, load_space
 from ktnas.threads import one_torch_thread
@@ -215,8 +214,7 @@ def _write_onnx(network: "nn.Module", inputs: "Tensor", path: Path) -> str:
 
     from ktnas.measure.onnx_file import export_onnx
 
-    with quiet_output():
-        export_onnx(network, (inputs,), path)
+    export_onnx(network, (inputs,), path)
     inputs, response = telling_inputs(network, inputs)
     session = onnxruntime.InferenceSession(str(path), _one_thread(), providers=["CPUExecutionProvider"])
     (answer,) = session.run(None, {session.get_inputs()[0].name: inputs.numpy()})

@@ -7,6 +7,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
+from scipy.special import ndtri
+from scipy.stats import rankdata
 
 from ktnas.arrays import FloatArray, IntArray
 from ktnas.encoding.base import Encoding
@@ -33,7 +35,9 @@ class Ensemble(Surrogate):
 
     Their shares, positive and adding up to 1, are those of least squares on predictions of observations that
     the models have not seen, drawn towards equal ones while observations are few. The parts that are left out
-    are the same for all three. Mean and standard deviation are those of the mixture of normal distributions.
+    are the same for all three. The shares are for ranking: values and predictions enter least squares by
+    their normal scores, so that the few values of a heavy tail do not decide. Mean and standard deviation are
+    those of the mixture of normal distributions, in the units of the values.
 
     Where values are errors, a network with more parameters may be expected to have the smaller one: with
     ``size_prior`` the models learn what differs from a line that falls by as many standard deviations of the
@@ -120,7 +124,8 @@ class Ensemble(Surrogate):
         by_networks = self._networks.held_out()
         if by_networks is not None:
             held_out.append(by_networks)
-        self._shares = _shares(held_out, self._levels.standardise(tasks, values))
+        known = normal_scores(self._levels.standardise(tasks, values))
+        self._shares = _shares([normal_scores(predicted) for predicted in held_out], known)
 
     def _left_out(self, genotypes: IntArray, tasks: IntArray, values: FloatArray) -> FloatArray:
         """What the process says of each part without it; of all together where it uses the best alone."""
@@ -178,8 +183,13 @@ class Ensemble(Surrogate):
         return self
 
 
+def normal_scores(values: FloatArray) -> FloatArray:
+    """Normal deviates (N,) of the places of ``values`` (N,); what is tied shares its place."""
+    return np.asarray(ndtri((rankdata(values) - 0.5) / len(values)))
+
+
 def _shares(held_out: Sequence[FloatArray], values: FloatArray) -> FloatArray:
-    """Shares (K,) of K models, from held-out predictions (N,) of standardised ``values`` (N,)."""
+    """Shares (K,) of K models, from normal scores (N,) of held-out predictions and of ``values``."""
     predictions = np.column_stack(held_out)
     count = predictions.shape[1]
     apart = np.mean((predictions - predictions.mean(axis=1, keepdims=True)) ** 2)

@@ -3,7 +3,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from ktnas.surrogate.ensemble import Ensemble, _shares
+from ktnas.surrogate.ensemble import Ensemble, _shares, normal_scores
 from ktnas.surrogate.multitask_gp import MultiTaskGP
 from ktnas.surrogate.size_prior import size_scale
 from tests.surrogate.contract import ENCODING, SPACE, SurrogateContract, draw, truth
@@ -63,6 +63,18 @@ def test_shares_follow_what_was_right_as_observations_come():
 def test_models_that_agree_share_equally():
     values = np.arange(5.0)
     np.testing.assert_allclose(_shares([values, values, values], values), 1 / 3, atol=1e-3)
+
+
+def test_a_heavy_tail_does_not_decide_the_shares():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=200)
+    values[:4] = 200.0
+    orders_all_but_the_tail, knows_the_tail_alone = values.copy(), rng.normal(size=200)
+    orders_all_but_the_tail[:4], knows_the_tail_alone[:4] = 0.0, 200.0
+    models = [orders_all_but_the_tail, knows_the_tail_alone]
+    assert _shares(models, values)[0] < 0.1
+    scores = [normal_scores(model) for model in models]
+    assert _shares(scores, normal_scores(values))[0] > 0.8
 
 
 def test_of_what_is_unknown_the_larger_is_expected_to_err_less():
