@@ -32,6 +32,6 @@ class Device(ABC):
     def latency(self, genotypes: IntArray, task: str) -> FloatArray:
         """Latency (N,) float64 in ms of genotypes (N, V) as networks for ``task``, NaN where unknown."""
 
-    def uncertainty(self, genotypes: IntArray, task: str) -> FloatArray:
-        """Standard deviation (N,) float64 in ms of what ``latency`` says; 0 where it was measured."""
-        return np.zeros(len(genotypes))
+    def predict(self, genotypes: IntArray, task: str) -> tuple[FloatArray, FloatArray]:
+        """``latency`` and its standard deviation (N,) float64 in ms, 0 where it was measured."""
+        return self.latency(genotypes, task), np.zeros(len(genotypes))

@@ -102,7 +102,7 @@ class Objectives:
             for device, column in self.latencies.items()
         }
         latencies |= {
-            uncertainty_column(column): device.uncertainty(genotypes, task.name).tolist()
+            uncertainty_column(column): device.predict(genotypes, task.name)[1].tolist()
             for device, column in self.latencies.items()
             if not device.certain
         }
@@ -123,7 +123,7 @@ class Objectives:
         """Values (N,) of a free column, NaN where unknown, and their standard deviations, 0 where certain."""
         for device, own in self.latencies.items():
             if column == own:
-                return device.latency(genotypes, task.name), device.uncertainty(genotypes, task.name)
+                return device.predict(genotypes, task.name)
         return task.look_up(genotypes, [column])[:, 0], np.zeros(len(genotypes))
 
     @property

@@ -35,13 +35,13 @@ class MeasuredDevice(Device):
 
     def latency(self, genotypes: IntArray, task: str) -> FloatArray:
         """Latency (N,) in ms of genotypes (N, V), measured or predicted, the same for every task."""
-        rows = self._rows(genotypes)
-        return np.where(rows >= 0, self.measurements.latency[rows], self._model.predict(genotypes))
+        return self.predict(genotypes, task)[0]
 
-    def uncertainty(self, genotypes: IntArray, task: str) -> FloatArray:
-        """Standard deviation (N,) in ms, 0 of what was measured."""
-        _, std = self._model.predict(genotypes, return_std=True)
-        return np.where(self._rows(genotypes) >= 0, 0.0, std)
+    def predict(self, genotypes: IntArray, task: str) -> tuple[FloatArray, FloatArray]:
+        """As in ``Device``."""
+        rows = self._rows(genotypes)
+        mean, std = self._model.predict(genotypes, return_std=True)
+        return np.where(rows >= 0, self.measurements.latency[rows], mean), np.where(rows >= 0, 0.0, std)
 
     def _rows(self, genotypes: IntArray) -> IntArray:
         """Measurement (N,) of each genotype, -1 where there is none."""

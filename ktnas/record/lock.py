@@ -45,7 +45,7 @@ def busy(run_dir: Path, holder: dict[str, Any] | None) -> UserError:
         who = "another process"
     else:
         who = f"process {holder['pid']} on {holder['host']}"
-        if holder["host"] == socket.gethostname() and not _alive(holder["pid"]):
+        if holder["host"] == socket.gethostname() and not alive(holder["pid"]):
             who += " (which has ended, but a process it started still holds the lock)"
     return UserError(
         f"The run directory {run_dir} is in use by {who}. Wait until it has finished or end it, then "
@@ -53,7 +53,8 @@ def busy(run_dir: Path, holder: dict[str, Any] | None) -> UserError:
     )
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Whether this host has a process of that number."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

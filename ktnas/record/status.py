@@ -1,7 +1,6 @@
 """What a run is doing: who works on it, how far each task is, and how it goes on."""
 
 import math
-import os
 import shlex
 import socket
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from ktnas.record import database
 from ktnas.record.database import LEDGER_NAME
 from ktnas.record.evaluation import Evaluation, Role
 from ktnas.record.ledger import RunRecord
-from ktnas.record.lock import LOCK_NAME
+from ktnas.record.lock import LOCK_NAME, alive
 from ktnas.record.runs import load_run
 from ktnas.record.view import FrontView
 
@@ -72,7 +71,7 @@ class RunStatus:
     @property
     def orphaned(self) -> bool:
         """Whether the process that opened a running run has ended, and one that it started goes on."""
-        return self.state == "running" and self.here and not _alive(self.holder["pid"])
+        return self.state == "running" and self.here and not alive(self.holder["pid"])
 
     @property
     def last_failure(self) -> Evaluation | None:
@@ -175,13 +174,3 @@ def _holder(ledger: Path) -> dict[str, Any]:
         finally:
             connection.close()
     return dict(meta["holder"])
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

@@ -41,8 +41,8 @@ def test_measured_latencies_are_kept_and_the_others_predicted(device: MeasuredDe
 
 def test_only_predictions_are_uncertain(device: MeasuredDevice) -> None:
     assert not device.certain
-    assert not device.uncertainty(draw(20), TASK).any()
-    assert (device.uncertainty(draw(30, seed=1), TASK) > 0).all()
+    assert not device.predict(draw(20), TASK)[1].any()
+    assert (device.predict(draw(30, seed=1), TASK)[1] > 0).all()
 
 
 def test_identity_names_the_measurements(device: MeasuredDevice) -> None:
