@@ -50,7 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.set_defaults(seeds=5)
     parser.add_argument("--networks", type=int, default=200, help="that are measured (default: 200)")
     parser.add_argument("--pixels", type=int, default=32, help="of an image's side (default: 32)")
-    parser.add_argument("--max-seconds", type=float, default=1.0, help="per network (default: 1)")
+    parser.add_argument("--max-seconds", type=float, default=0.25, help="of a look (default: 0.25)")
+    parser.add_argument("--looks", type=int, default=3, help="at each network (default: 3)")
+    parser.add_argument(
+        "--drift", type=float, default=0.05, help="of the reference, from which on looks are repeated"
+    )
     parser.add_argument("--space", default=SPACE, help=f"(default: {SPACE})")
     parser.add_argument("--runners", type=names_among(list(RUNNERS)), default=list(RUNNERS))
     parser.add_argument("--sizes", type=names_among(list(map(str, SIZES))), default=list(map(str, SIZES)))
@@ -85,7 +89,7 @@ def measure_all(given: argparse.Namespace) -> None:
     """Measure networks with every runner, run after run, and the layers of the networks once."""
     space, task = load_space(given.space), network_task("cifar10", size=given.pixels)
     genotypes = draw(space, given.networks, seed=0)
-    plan = Plan(Limits(max_seconds=given.max_seconds))
+    plan = Plan(Limits(max_seconds=given.max_seconds), looks=given.looks, every=10, tolerance=given.drift)
     for run in RUNS:
         for runner in given.runners:
             _measure(space, task, runner, run, genotypes, plan, given.out / NAME)
@@ -192,7 +196,7 @@ def hardware(out: Path, runners: Sequence[str]) -> str:
         lines.append(
             f"- {runner}: {machine['cpu']}, {machine['usable_cores']} cores, {machine['memory_gib']:g} GiB, "
             f"{machine['os'].partition('-')[0]}; {version}, {settings['runner']['threads']} thread, batch "
-            f"{settings['runner']['batch']}, float32, at most {settings['max_seconds']:g} s per network."
+            f"{settings['runner']['batch']}, float32, at most {settings['max_seconds']:g} s per look."
         )
     return "\n".join(lines) + "\n"
 

@@ -44,8 +44,10 @@ class MeasureConfig:
         size: pixels of an image's side; None for the task's.
         name: of the measured device; None for host, device and space.
         out: directory; None for where ktnas looks for devices.
-        precision: share of the median that half its confidence interval may be wide.
-        max_seconds: for one network.
+        precision: share of the latency that half its confidence interval may be wide.
+        max_seconds: for one look at a network.
+        quantile: of the times of the runs that is the latency.
+        looks: at each network, in turns with all others.
         timeout: seconds until a measurement is killed; None for 120, or 1200 where networks are compiled.
         every: architectures between two measurements of the reference network.
         drift: share by which the reference may be off.
@@ -64,7 +66,9 @@ class MeasureConfig:
     name: str | None = None
     out: str | None = None
     precision: float = 0.02
-    max_seconds: float = 5.0
+    max_seconds: float = 2.0
+    quantile: float = 0.1
+    looks: int = 3
     timeout: float | None = None
     every: int = 20
     drift: float = 0.05
@@ -163,15 +167,23 @@ def _measure(config: MeasureConfig, parameters: Mapping[str, Any]) -> int:
     task = network_task(config.task) if config.size is None else network_task(config.task, size=config.size)
     runner = build("runner", parameters)
     plan = Plan(
-        Limits(config.precision, config.max_seconds), config.every, config.drift, config.timeout, config.retry
+        Limits(config.precision, config.max_seconds, config.quantile),
+        config.looks,
+        config.every,
+        config.drift,
+        config.timeout,
+        config.retry,
     )
     genotypes = _architectures(config, space)
     name = file_name(config.name or f"{platform.node()}_{config.device}_{space.name}")
     directory = Path(config.out).expanduser() if config.out else None
     console = Console(stderr=True)
     try:
-        with _progress(console, "measured") as (progress, tell):
-            tell(f"{len(genotypes)} architectures, up to {config.max_seconds:g} s each once they are built.")
+        with _progress(console, "looks") as (progress, tell):
+            tell(
+                f"{len(genotypes)} architectures: {config.looks} looks at each, of up to "
+                f"{config.max_seconds:g} s once it is built."
+            )
             measured = measure(
                 space, genotypes, runner, task,
                 name=name, directory=directory, plan=plan, progress=progress, tell=tell,

@@ -27,11 +27,13 @@ On what
   device=cpu          one of the devices below; its parameters are keys, too
 
 How long
-  precision=0.02      stop when the median's 95 % confidence interval is this narrow: ±2 %
-  max_seconds=5       or after this time; warming up included
+  looks=3             at each network, in turns with all others; the fastest counts
+  precision=0.02      a look ends when the latency's 95 % confidence interval is this narrow: ±2 %
+  max_seconds=2       or after this time; warming up included
+  quantile=0.1        of the times of the runs that is the latency; 0.5 is the median
   timeout=120         seconds until a network is given up, building it included; 1200 where it is compiled
-  every=20            architectures between two measurements of a reference network
-  drift=0.05          how far the reference may be off before the architectures around are measured again
+  every=20            looks between two measurements of a reference network
+  drift=0.05          how far the reference may be off before the architectures around are looked at again
   retry=false         measure those that failed earlier once more
 
 Where to

@@ -88,7 +88,7 @@ def _drift(measured: Measured) -> str:
         return f"Drift: unknown, the reference network was measured {count} times."
     parts = [f"Drift: the reference network, measured {count} times, ranged over {measured.drift:.1%}"]
     if measured.again:
-        parts.append(f"{len(measured.again)} architectures were measured again")
+        parts.append(f"{len(measured.again)} architectures were looked at again")
     if measured.suspect:
         parts.append(
             f"{len(measured.suspect)} are still from times when it was off: let the machine rest, then "

@@ -114,7 +114,7 @@ def _measured(
         NetworkTask(**settings["task"]),
         name=device.name,
         directory=directory,
-        plan=Plan(Limits(settings["precision"], settings["max_seconds"])),
+        plan=Plan(Limits(settings["precision"], settings["max_seconds"], settings["quantile"])),
         tell=tell,
     )
     return {text: float(row["latency_ms"]) for text, row in done.rows.items() if row["latency_ms"]}

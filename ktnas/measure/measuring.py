@@ -56,10 +56,11 @@ def measure(
     """Latency of each architecture on a device, into ``name.csv`` and ``name.json`` in ``directory``.
 
     Called again it measures what is missing; architectures may be added. Each network is timed in a process
-    of its own; one that fails, hangs or crashes is a row with a message. Figures are never corrected. A
-    reference network of the space is timed first, after every ``plan.every`` architectures and last; where it
-    differs by more than ``plan.tolerance`` from the median of all its measurements, the device had drifted,
-    and the architectures measured next to it are measured again at the end, at most once.
+    of its own; one that fails, hangs or crashes is a row with a message. All are looked at ``plan.looks``
+    times in turns, and the fastest look counts. Figures are never corrected. A reference network of the space
+    is timed first, after every ``plan.every`` looks and last; where it differs by more than
+    ``plan.tolerance`` from its lower quartile, the device had drifted, and architectures whose fastest look
+    stands next to it are looked at again, at most ``plan.looks`` times more.
 
     Args:
         space: of the architectures; must have networks.
@@ -69,7 +70,7 @@ def measure(
         name: of the device.
         directory: of the files; by default where all of ktnas looks for devices.
         plan: how it is measured.
-        progress: told how many architectures of how many are done.
+        progress: told how many looks of how many are done.
         tell: told in words what happens beside that.
 
     Raises:
@@ -119,6 +120,7 @@ def _settings(space: SearchSpace, task: NetworkTask, runner: Runner, limits: Lim
             "runner": {"name": runner.name, **asdict(runner)},  # type: ignore[call-overload]
             "precision": limits.precision,
             "max_seconds": limits.max_seconds,
+            "quantile": limits.quantile,
         }
     )
     return settings

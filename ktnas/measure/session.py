@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ktnas.arrays import FloatArray
+from ktnas.arrays import BoolArray, FloatArray, IntArray
 from ktnas.errors import UserError
 from ktnas.measure.files import Row, RowFile, read_description, write_description
 from ktnas.measure.timer import METRIC
@@ -19,9 +19,12 @@ from ktnas.task.outcome import Outcome
 from ktnas.version import __version__
 
 FIGURES = (METRIC, "low_ms", "high_ms", "spread_ms")
-COLUMNS = ("arch", *FIGURES, "repeats", "reference", "block", "status", "message")
+COLUMNS = ("arch", *FIGURES, "repeats", "looks", "reference", "block", "status", "message")
 MACHINE_KEYS = ("cpu", "cores", "usable_cores", "gpu", "cuda", "python", "torch", "onnxruntime")
 """Facts of a machine that must be the same when a measurement is continued."""
+
+USUAL = 0.25
+"""Share of the reference's timings below what is usual: what disturbs a device makes it slower."""
 
 Progress = Callable[[int, int], None]
 
@@ -31,7 +34,9 @@ class Plan:
     """How a device is measured.
 
     Attributes:
-        limits: of the measurement of one network.
+        limits: of one look at a network.
+        looks: at each network, in turns with all others; the fastest counts. Those that were disturbed every
+            time get as many again.
         every: architectures between two measurements of the reference network.
         tolerance: share by which the reference may be off before the architectures around are suspect.
         timeout: seconds until a measurement is killed, building and compiling included; None for the
@@ -40,12 +45,15 @@ class Plan:
     """
 
     limits: Limits = field(default_factory=Limits)
+    looks: int = 3
     every: int = 20
     tolerance: float = 0.05
     timeout: float | None = None
     retry: bool = False
 
     def __post_init__(self) -> None:
+        if self.looks < 1:
+            raise UserError(f"looks={self.looks}: expected 1 or more.")
         if self.every < 1:
             raise UserError(f"every={self.every}: expected 1 architecture or more.")
         if self.timeout is not None and not self.timeout > 0:
@@ -64,8 +72,8 @@ class Measured:
         json: file that describes the device.
         description: its content.
         rows: one row per architecture, by text.
-        again: architectures measured a second time, as the device had drifted.
-        suspect: those measured while it had drifted, and not yet replaced by a better measurement.
+        looks: that were planned.
+        suspect: architectures whose fastest look was next to a reference that was off.
     """
 
     name: str
@@ -73,8 +81,13 @@ class Measured:
     json: Path
     description: dict[str, Any]
     rows: dict[str, Row]
-    again: tuple[str, ...]
+    looks: int
     suspect: tuple[str, ...]
+
+    @property
+    def again(self) -> tuple[str, ...]:
+        """Architectures looked at more often than planned, as the device had drifted."""
+        return tuple(text for text, row in self.rows.items() if int(row["looks"]) > self.looks)
 
     @property
     def references(self) -> FloatArray:
@@ -121,7 +134,6 @@ class Session:
                 "started": _now(),
                 "finished": None,
                 "reference": {"arch": reference(), METRIC: []},
-                "again": [],
             }
             write_description(self._json, known)
         else:
@@ -133,9 +145,12 @@ class Session:
             self._file.replace(list(self._rows.values()))
 
     def measure_missing(self, texts: Sequence[str], progress: Progress) -> None:
-        """Measure what has no row yet, and then once more what was measured on a drifted device."""
-        missing = [text for text in texts if text not in self._rows]
-        if not missing and self._description["finished"]:
+        """Look at each of ``texts`` as often as planned, and then again at what was disturbed every time.
+
+        One that failed is looked at once.
+        """
+        to_do = sum(self._looks_left(text) for text in texts)
+        if not to_do and self._description["finished"]:
             return
         self._description["finished"] = None
         if self._measure_reference() is None:
@@ -145,15 +160,20 @@ class Session:
                 f"The reference network {self._description['reference']['arch']} cannot be measured, so no "
                 f"other was tried: {self._last_message}"
             )
-        self._measure(missing, progress, 0, len(missing))
-        suspect = self._suspect(self._description["again"])
-        if suspect:
+        done = 0
+        for look in range(1, self._plan.looks + 1):
+            turn = [text for text in texts if self._looks_left(text) > self._plan.looks - look]
+            done = self._measure(turn, progress, done, to_do)
+            to_do = done + sum(self._looks_left(text) for text in texts)
+        for _ in range(self._plan.looks):
+            suspect = self._suspect(2 * self._plan.looks)
+            if not suspect:
+                break
             self._tell(
                 f"The device had drifted by more than {self._plan.tolerance:.0%} around "
                 f"{len(suspect)} architectures: they are measured again."
             )
-            self._measure(suspect, progress, len(missing), len(missing) + len(suspect))
-        self._file.replace(list(self._rows.values()))
+            done = self._measure(suspect, progress, done, done + len(suspect))
         self._description["finished"] = _now()
         write_description(self._json, self._description)
 
@@ -165,26 +185,47 @@ class Session:
             self._json,
             self._description,
             dict(self._rows),
-            tuple(self._description["again"]),
-            tuple(self._suspect(())),
+            self._plan.looks,
+            tuple(self._suspect()),
         )
 
-    def _measure(self, texts: Sequence[str], progress: Progress, done: int, total: int) -> None:
-        """Measure ``texts``, the reference after every block of them; what has a row is measured again."""
+    def _looks_left(self, text: str) -> int:
+        """How often an architecture is still to be looked at."""
+        row = self._rows.get(text)
+        if row is None:
+            return self._plan.looks
+        return max(self._plan.looks - int(row["looks"]), 0) if row["status"] == "ok" else 0
+
+    def _measure(self, texts: Sequence[str], progress: Progress, done: int, total: int) -> int:
+        """Look at each of ``texts`` once, at the reference after every block; how many looks are done."""
         for start in range(0, len(texts), self._plan.every):
             for text in texts[start : start + self._plan.every]:
-                outcome = self._time(text)
-                again = text in self._rows
-                if again:
-                    self._description["again"].append(text)
-                if outcome.status == "ok" or not again:
-                    self._rows[text] = self._row(text, outcome)
-                    self._file.append(self._rows[text])
-                if outcome.status != "ok":
-                    self._tell(f"{text}: {outcome.message}")
+                self._keep(text, self._time(text))
                 done += 1
                 progress(done, total)
             self._measure_reference()
+        return done
+
+    def _keep(self, text: str, outcome: Outcome) -> None:
+        """Add a look: the first as a row, and of later ones the better, with one look more."""
+        row, before = self._row(text, outcome), self._rows.get(text)
+        if before is None:
+            self._rows[text] = row
+            self._file.append(row)
+        else:
+            better = row if self._better(row, before) else before
+            self._rows[text] = better | {"looks": str(int(before["looks"]) + 1)}
+            self._file.replace(list(self._rows.values()))
+        if outcome.status != "ok":
+            self._tell(f"{text}: {outcome.message}")
+
+    def _better(self, row: Row, before: Row) -> bool:
+        """Whether a look replaces the one before: if it is faster, or the device was too fast before."""
+        if row["status"] != "ok" or before["status"] != "ok":
+            return row["status"] == "ok"
+        new, old, off = float(row[METRIC]), float(before[METRIC]), self._off()
+        confirmed = new == old and before["block"] in self._blocks(off > 0)
+        return new < old or confirmed or before["block"] in self._blocks(off < 0)
 
     def _measure_reference(self) -> float | None:
         """Latency of the reference network in ms, None where it failed."""
@@ -195,9 +236,6 @@ class Session:
         write_description(self._json, self._description)
         if taken is None:
             self._tell(f"The reference network could not be measured: {outcome.message}")
-        elif abs(taken / self._usual() - 1) > self._plan.tolerance:
-            change = taken / self._usual() - 1
-            self._tell(f"The reference network took {taken:.4g} ms, {change:+.1%} from what is usual.")
         return taken
 
     def _time(self, text: str) -> Outcome:
@@ -207,24 +245,33 @@ class Session:
         references = _numbers(self._description["reference"][METRIC])
         known = references[np.isfinite(references)]
         figures = figures_of(outcome)
-        position = {"reference": _digits(known[-1] / known[0]), "block": str(len(references) - 1)}
+        position = {
+            "looks": "1",
+            "reference": _digits(known[-1] / known[0]),
+            "block": str(len(references) - 1),
+        }
         return {"arch": text, **{name: (figures | position)[name] for name in COLUMNS[1:]}}
 
-    def _usual(self) -> float:
-        """Median latency of the reference network in ms."""
-        return float(np.nanmedian(_numbers(self._description["reference"][METRIC])))
-
-    def _suspect(self, excused: Sequence[str]) -> list[str]:
-        """Architectures measured next to a reference that was off, ``excused`` ones left out."""
+    def _off(self) -> IntArray:
+        """For each timing of the reference 1 where it was too slow, -1 where it was too fast, and 0."""
         references = _numbers(self._description["reference"][METRIC])
         if not np.isfinite(references).any():
-            return []
-        off = np.abs(references / self._usual() - 1) > self._plan.tolerance
-        doubted = {str(block) for block in np.flatnonzero(off | np.append(off[1:], False))}
+            return np.zeros(len(references), dtype=np.int64)
+        change = np.nan_to_num(references / np.nanquantile(references, USUAL, method="higher") - 1)
+        return np.where(np.abs(change) > self._plan.tolerance, np.sign(change), 0).astype(np.int64)
+
+    @staticmethod
+    def _blocks(marked: BoolArray) -> set[str]:
+        """Blocks of architectures with a marked timing of the reference before or after them."""
+        return {str(block) for block in np.flatnonzero(marked | np.append(marked[1:], False))}
+
+    def _suspect(self, below: float = math.inf) -> list[str]:
+        """Architectures whose look is next to a reference that was off, of ``below`` so many looks."""
+        doubted = self._blocks(self._off() != 0)
         return [
             text
             for text, row in self._rows.items()
-            if row["status"] == "ok" and row["block"] in doubted and text not in excused
+            if row["status"] == "ok" and row["block"] in doubted and int(row["looks"]) < below
         ]
 
 

@@ -1,4 +1,4 @@
-"""Timing something that can be run again and again, until its median is known well enough."""
+"""Timing something that can be run again and again, until its latency is known well enough."""
 
 import gc
 import math
@@ -30,18 +30,25 @@ class Limits:
     """When a measurement ends.
 
     Attributes:
-        precision: share of the median that half its confidence interval may be wide.
-        max_seconds: time for one network, warm-up included; a run that has begun is finished.
+        precision: share of the latency that half its confidence interval may be wide.
+        max_seconds: time for one look at a network, warm-up included; a run that has begun is finished.
+        quantile: of the times of the runs that is the latency. What disturbs a device makes it slower, so a
+            low one repeats better than the median, 0.5.
     """
 
     precision: float = 0.02
-    max_seconds: float = 5.0
+    max_seconds: float = 2.0
+    quantile: float = 0.1
 
     def __post_init__(self) -> None:
         if not 0 < self.precision < 1:
-            raise UserError(f"precision={self.precision:g}: expected a share of the median, 0.02 for ±2 %.")
+            raise UserError(f"precision={self.precision:g}: expected a share of the latency, 0.02 for ±2 %.")
         if not self.max_seconds > 0:
             raise UserError(f"max_seconds={self.max_seconds:g}: expected seconds above 0.")
+        if not 0 < self.quantile < 1:
+            raise UserError(
+                f"quantile={self.quantile:g}: expected a share of the runs, 0.5 for their median."
+            )
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,8 @@ class Timing:
     """Milliseconds of one run.
 
     Attributes:
-        latency_ms: median.
-        low_ms: lower end of the median's 95 % confidence interval, NaN below 6 repeats.
+        latency_ms: quantile of the times of the runs.
+        low_ms: lower end of its 95 % confidence interval, NaN of too few runs.
         high_ms: its upper end.
         spread_ms: distance between the quartiles.
         repeats: numbers behind it.
@@ -63,22 +70,22 @@ class Timing:
     repeats: int
 
     @classmethod
-    def of(cls, samples: Sequence[float]) -> "Timing":
+    def of(cls, samples: Sequence[float], quantile: float) -> "Timing":
         """Summary of one number or more."""
-        low, high = median_interval(samples)
-        first, median, third = np.quantile(samples, [0.25, 0.5, 0.75]).tolist()
-        return cls(median, low, high, third - first, len(samples))
+        low, high = quantile_interval(samples, quantile)
+        latency, first, third = np.quantile(samples, [quantile, 0.25, 0.75]).tolist()
+        return cls(latency, low, high, third - first, len(samples))
 
     @property
     def uncertainty(self) -> float:
-        """Half the confidence interval as a share of the median, NaN where there is none."""
+        """Half the confidence interval as a share of the latency, NaN where there is none."""
         return (self.high_ms - self.low_ms) / 2 / self.latency_ms
 
 
 def time_runs(
     run: Run, limits: Limits, warm_up: bool = True, clock: Callable[[], float] = time.perf_counter
 ) -> Timing:
-    """Time ``run`` until its median is known to ``limits.precision`` or ``limits.max_seconds`` are over.
+    """Time ``run`` until its latency is known to ``limits.precision`` or ``limits.max_seconds`` are over.
 
     Short runs are timed several at once, for a millisecond or more. With ``warm_up`` the first runs do not
     count: rounds of them are made until a round is no faster than the one before, for a quarter of the time
@@ -102,34 +109,41 @@ def time_runs(
         while True:
             samples += _checked(run(count))
             if clock() >= deadline:
-                return Timing.of(samples)
+                return Timing.of(samples, limits.quantile)
             if len(samples) >= look:
-                timing = Timing.of(samples)
+                timing = Timing.of(samples, limits.quantile)
                 if timing.uncertainty <= limits.precision:
                     return timing
                 look = math.ceil(len(samples) * LOOK_GROWTH)
 
 
-def median_interval(samples: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Confidence interval of the median between two order statistics, whatever the distribution.
+def quantile_interval(
+    samples: Sequence[float], quantile: float, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """Confidence interval of a quantile between two order statistics, whatever the distribution.
 
-    The number of independent samples below the median is binomial: the k-th smallest and k-th largest enclose
-    it with at least the given probability (David and Nagaraja, Order Statistics, 2003, Sec. 7.1). NaN, NaN of
-    too few samples: below 6 at 95 %.
+    The number of independent samples below the quantile is binomial, which says which order statistics
+    enclose it with at least the given probability (David and Nagaraja, Order Statistics, 2003, Sec. 7.1). NaN
+    in place of an end for which there are too few samples: below 6 for the median at 95 %, below 36 for the
+    lower end of the first decile.
     """
-    rank = _rank(len(samples), confidence)
-    if rank == 0:
-        return math.nan, math.nan
+    low, high = _ranks(len(samples), quantile, confidence)
     ordered = np.sort(samples)
-    return float(ordered[rank - 1]), float(ordered[-rank])
+    return (
+        float(ordered[low - 1]) if low > 0 else math.nan,
+        float(ordered[high - 1]) if high <= len(ordered) else math.nan,
+    )
 
 
 @lru_cache(maxsize=1024)
-def _rank(n: int, confidence: float) -> int:
-    """Largest k such that fewer than k of n fall below the median with probability (1 - confidence) / 2."""
+def _ranks(n: int, quantile: float, confidence: float) -> tuple[int, int]:
+    """Largest and smallest rank that lie above and below the quantile with probability (1 - confidence) / 2.
+
+    Counted from 1; 0 and n + 1 where there is none.
+    """
     tail = (1 - confidence) / 2
-    ranks = np.arange(n // 2 + 1)
-    return int((binom.cdf(ranks, n, 0.5) <= tail).sum())
+    below = binom.cdf(np.arange(n), n, quantile)  # probability that at most 0, 1, ... are below
+    return int((below <= tail).sum()), 1 + int((below < 1 - tail).sum())
 
 
 def _runs_per_sample(run: Run) -> int:

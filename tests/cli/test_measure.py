@@ -14,7 +14,7 @@ from ktnas.engine.informative import informative
 from ktnas.measure.measuring import draw
 from tests.measure.small import small_space, small_space_file
 
-QUICK = ["size=8", "max_seconds=0.1", "precision=0.5", "drift=1000", "name=board"]
+QUICK = ["size=8", "max_seconds=0.1", "precision=0.5", "drift=1000", "looks=1", "name=board"]
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_networks_are_measured_added_to_and_listed(devices, asked, capsys):
     assert "Measure one: ktnas measure space=" in capsys.readouterr().out
     assert main([*asked, "n=2", "every=1"]) == 0
     told = capsys.readouterr()
-    assert "2/2 measured" in told.err
+    assert "2/2 looks" in told.err
     for words in (
         "2 architectures measured as board",
         "0 failed",
@@ -51,7 +51,7 @@ def test_networks_are_measured_added_to_and_listed(devices, asked, capsys):
 
     assert main([*asked, "n=3", "every=1"]) == 0
     pd.testing.assert_frame_equal(pd.read_csv(devices / "board.csv")[:2], table)
-    assert "1/1 measured" in capsys.readouterr().err
+    assert "1/1 looks" in capsys.readouterr().err
     assert main(["measure", "list"]) == 0
     assert "board" in capsys.readouterr().out
 
@@ -133,6 +133,7 @@ def test_values_are_read_by_their_type():
         (["space=nasbench201", "archs=absent.csv"], "absent.csv: cannot be read"),
         (["space=nasbench201", "precision=2"], "precision=2: expected a share"),
         (["space=nasbench201", "timeout=0", "n=1"], "timeout=0"),
+        (["space=nasbench201", "looks=0", "n=1"], "looks=0: expected 1 or more"),
         (["space=nasbench201", "out=/proc/none", "n=1"], "Cannot write in /proc/none"),
     ],
 )

@@ -12,7 +12,18 @@ from tests.measure.small import small_space_file
 def test_measures_twice_judges_and_resumes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--out", str(tmp_path), "--space", str(small_space_file(tmp_path)), "--networks", "22"]
     arguments += ["--seeds", "2", "--sizes", "20", "--methods", "second_run,flops"]
-    arguments += ["--runners", "torch", "--max-seconds", "0.1", "--pixels", "8"]
+    arguments += [
+        "--runners",
+        "torch",
+        "--max-seconds",
+        "0.1",
+        "--looks",
+        "1",
+        "--drift",
+        "9",
+        "--pixels",
+        "8",
+    ]
     main(arguments)
     runs = [pd.read_csv(tmp_path / "device_table" / f"torch_{run}.csv") for run in (1, 2)]
     assert all((run["latency_ms"] > 0).sum() == 22 for run in runs)
@@ -23,7 +34,7 @@ def test_measures_twice_judges_and_resumes(tmp_path: Path, capsys: pytest.Captur
     page = (tmp_path / "device_table.md").read_text()
     same = agreement(runs[1]["latency_ms"].to_numpy(), runs[0]["latency_ms"].to_numpy())
     assert f"| torch | 22 | {runs[0]['latency_ms'].median():.2f} | {same['spearman']:.4f} |" in page
-    assert "1 thread, batch 1, float32, at most 0.1 s per network" in page
+    assert "1 thread, batch 1, float32, at most 0.1 s per look" in page
     capsys.readouterr()
     main(arguments)
     assert "[1/" not in capsys.readouterr().err

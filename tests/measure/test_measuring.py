@@ -19,7 +19,7 @@ from ktnas.space import load_space
 from tests.measure.small import TASK, small_space
 
 SPACE = small_space()
-QUICK = Plan(Limits(precision=0.5, max_seconds=0.1), tolerance=1000)
+QUICK = Plan(Limits(precision=0.5, max_seconds=0.1), looks=1, tolerance=1000)
 MISBEHAVES = """
 import sys, time
 from pathlib import Path
@@ -44,7 +44,7 @@ else:
 def test_a_command_may_misbehave(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "board.py").write_text(MISBEHAVES)
-    plan = Plan(QUICK.limits, tolerance=1000, timeout=15)
+    plan = replace(QUICK, timeout=15)
     runner = CommandRunner(f"{sys.executable} {tmp_path / 'board.py'}")
     measured = measure(SPACE, draw(SPACE, 5, 0), runner, TASK, name="board", directory=tmp_path, plan=plan)
     table = pd.read_csv(measured.csv)

@@ -48,7 +48,7 @@ def go(directory, answer=steady, texts=TEXTS, settings=SETTINGS, machine=MACHINE
         directory / "board.csv",
         directory / "board.json",
         timed,
-        Plan(every=3, **plan),
+        Plan(**({"every": 3, "looks": 1} | plan)),
         (lambda _: None) if said is None else said.append,
     )
     session.open(settings, machine, lambda: REFERENCE)
@@ -85,7 +85,42 @@ def test_only_what_is_missing_is_measured(tmp_path):
     assert go(tmp_path)[1] == []
 
 
-def test_measurements_of_a_drifted_device_are_repeated_once_it_is_itself_again(tmp_path):
+def test_looks_go_in_turns_and_the_fastest_counts(tmp_path):
+    looks = []
+
+    def restless(asked, references):
+        looks.append(asked)
+        return 10.0 if asked == "reference" else 1.0 + asked + (looks.count(asked) + asked) % 3
+
+    measured, asked, told = go(tmp_path, restless, looks=3)
+    turn = [0, 1, 2, "reference", 3, 4, 5, "reference", 6, "reference"]
+    assert asked == ["reference", *turn * 3]
+    assert told == [(done, 21) for done in range(1, 22)]
+    table = pd.read_csv(measured.csv)
+    assert table["arch"].tolist() == TEXTS
+    assert table["latency_ms"].tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert (table["looks"] == 3).all()
+    assert measured.again == measured.suspect == ()
+    assert go(tmp_path, looks=3)[1] == []
+    assert len(go(tmp_path, looks=4)[1]) == 1 + len(turn)
+
+
+def test_interrupted_looks_are_continued(tmp_path):
+    def broken_off(asked, references):
+        if references == 5 and asked == 4:
+            raise KeyboardInterrupt
+        return steady(asked, references)
+
+    with pytest.raises(KeyboardInterrupt):
+        go(tmp_path, broken_off, looks=2)
+    assert pd.read_csv(tmp_path / "board.csv")["looks"].tolist() == [2, 2, 2, 2, 1, 1, 1]
+    measured, asked, told = go(tmp_path, looks=2)
+    assert asked == ["reference", 4, 5, 6, "reference"]
+    assert told[-1] == (3, 3)
+    assert [row["looks"] for row in measured.rows.values()] == ["2"] * 7
+
+
+def test_what_was_disturbed_is_looked_at_again_once_the_device_is_itself(tmp_path):
     def slow_in_the_middle(asked, references):
         return steady(asked, references) * (1.5 if references == 2 else 1)
 
@@ -98,20 +133,29 @@ def test_measurements_of_a_drifted_device_are_repeated_once_it_is_itself_again(t
     assert measured.drift == pytest.approx(0.5)
     table = pd.read_csv(measured.csv)
     assert sorted(table["latency_ms"]) == [1, 2, 3, 4, 5, 6, 7]
-    assert "15 ms, +20.0% from what is usual" in said[0]
     assert "around 6 architectures: they are measured again" in said[-1]
     assert go(tmp_path)[1] == []
 
 
-def test_measurements_are_repeated_once_at_most(tmp_path):
+def test_looks_at_a_device_that_was_still_cold_do_not_count(tmp_path):
+    def cold_at_first(asked, references):
+        return steady(asked, references) * (0.7 if references == 1 else 1)
+
+    measured, _, _ = go(tmp_path, cold_at_first)
+    assert measured.again == tuple(TEXTS[:3])
+    assert measured.suspect == ()
+    assert [float(row["latency_ms"]) for row in measured.rows.values()] == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_looks_come_to_an_end(tmp_path):
     def restless(asked, references):
         return 10 * 1.2**references if asked == "reference" else 1.0
 
-    measured, asked, _ = go(tmp_path, restless)
-    assert asked.count("reference") + 14 == len(asked)
-    assert len(measured.again) == 7
+    measured, asked, _ = go(tmp_path, restless, looks=2)
+    assert asked.count("reference") + 28 >= len(asked)
     assert measured.suspect
-    assert go(tmp_path, restless)[1] == []
+    assert all(int(row["looks"]) <= 4 for row in measured.rows.values())
+    assert go(tmp_path, restless, looks=2)[1] == []
 
 
 def test_failures_are_rows_and_may_be_tried_again(tmp_path):
@@ -220,7 +264,12 @@ def test_names_are_file_names(text, name):
 
 @pytest.mark.parametrize(
     ("plan", "said"),
-    [({"every": 0}, "every=0"), ({"tolerance": 0}, "drift=0"), ({"timeout": 0}, "timeout=0")],
+    [
+        ({"looks": 0}, "looks=0"),
+        ({"every": 0}, "every=0"),
+        ({"tolerance": 0}, "drift=0"),
+        ({"timeout": 0}, "timeout=0"),
+    ],
 )
 def test_plans_that_make_no_sense(plan, said):
     with pytest.raises(UserError, match=said):
