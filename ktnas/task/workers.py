@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 from joblib.externals.loky import ProcessPoolExecutor
 
@@ -32,7 +33,8 @@ def stream_from_workers(
     """Index and outcome of each architecture, in the order in which they are answered.
 
     A pool of loky's that is kept from call to call, so that one worker too is a process of its own; not the
-    reusable one, which joblib's ``Parallel`` takes for its own. Numerical libraries use one thread.
+    reusable one, which joblib's ``Parallel`` takes for its own. Its processes work in the directory that this
+    process is in. Numerical libraries use one thread.
     An evaluation whose worker died is asked again in a new pool, at most ``ATTEMPTS`` times.
 
     Raises:
@@ -66,15 +68,16 @@ def stream_from_workers(
         yield index, Outcome("failed", message=f"its worker process died {ATTEMPTS} times")
 
 
-_kept: dict[int, ProcessPoolExecutor] = {}
+_kept: dict[tuple[int, Path], ProcessPoolExecutor] = {}
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
-    """The pool of that size; one of another size is closed."""
-    if workers not in _kept:
+    """The pool of that size in this directory; one of another size or elsewhere is closed."""
+    kind = workers, Path.cwd()
+    if kind not in _kept:
         _close()
-        _kept[workers] = ProcessPoolExecutor(max_workers=workers, timeout=IDLE_SECONDS, env=ONE_THREAD)
-    return _kept[workers]
+        _kept[kind] = ProcessPoolExecutor(max_workers=workers, timeout=IDLE_SECONDS, env=ONE_THREAD)
+    return _kept[kind]
 
 
 def _close() -> None:

@@ -149,6 +149,15 @@ def test_one_thread_each() -> None:
     assert task.evaluate(genotypes_of(1))[0].metrics == {"score": 1.0}
 
 
+def test_works_in_the_directory_of_the_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = FunctionTask("t", SPACE, lambda text: float(Path("answer").read_text()))
+    for answer in ("1", "2"):
+        (tmp_path / answer).mkdir()
+        (tmp_path / answer / "answer").write_text(answer)
+        monkeypatch.chdir(tmp_path / answer)
+        assert task.evaluate(genotypes_of(1))[0].metrics == {"score": float(answer)}
+
+
 def test_processes_it_started_are_killed(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     task = FunctionTask("t", SPACE, by_position(start_process(pid_file)))
