@@ -86,6 +86,11 @@ PLUGINS: dict[str, dict[str, str | type]] = {
         "none": "ktnas.engine.screen:NoScreen",
         "surrogate": "ktnas.engine.surrogate_screen:SurrogateScreen",
     },
+    "parallel": {
+        "dask": "ktnas.task.dask_pool:DaskPool",
+        "loky": "ktnas.task.loky_pool:LokyPool",
+        "threads": "ktnas.task.thread_pool:ThreadPool",
+    },
     "survival": {
         "age": "ktnas.engine.survival:AgeSurvival",
         "elitist": "ktnas.engine.survival:ElitistSurvival",

@@ -1,6 +1,5 @@
 """``ktnas compare``: runs side by side."""
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,101 +8,118 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ktnas.record.contest import Contest
+    from ktnas.arrays import FloatArray
+    from ktnas.record.compare import Comparison
+    from ktnas.record.runs import Run
+    from ktnas.report.comparison import Grid
 
 
 def compare(
     runs: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN",
-            help="Run directories, directories with runs below them (a sweep), or quoted patterns.",
+            help="Run directories, directories that hold some (of a sweep, say), or patterns: 'runs/*/*'.",
+            metavar="RUN...",
         ),
     ],
     out: Annotated[
         Path,
-        typer.Option("--out", help="Directory for comparison.csv, comparison_tests.csv and comparison.png."),
+        typer.Option("--out", help="Directory for the page comparison.html, its pictures and CSV files."),
     ] = Path("comparison"),
 ) -> None:
     """Compare runs: mean ± standard error over seeds, paired tests, convergence.
 
     Runs that differ in nothing but their seed form a group. Per target task
-    and device: the final best error, the hypervolume (its ratio to the true
-    front where that is known, measured from one reference point for all), and
-    Wilcoxon signed-rank tests between groups on the seeds they share, with
-    Holm's correction.
+    and device: the final best error, its regret and rank in the table where
+    those are known, the hypervolume (its ratio to the true front where that is
+    known, measured from one reference point for all), the evaluations needed
+    to come as far as each rival, and Wilcoxon signed-rank tests between groups
+    on the seeds they share, with Holm's correction. Over all of them: which
+    group beats which.
 
     Make the runs with, say: ktnas search -m algorithm=ktnas,random seed=0,1,2,3,4,5
     """
     from rich.console import Console
 
     from ktnas.record.compare import compare as compare_runs
-    from ktnas.record.files import write_atomically
 
-    comparison = compare_runs(runs)
-    table, tests, picture = (out / f"comparison{end}" for end in (".csv", "_tests.csv", ".png"))
-    write_atomically(table, comparison.table.to_csv(index=False).encode())
-    write_atomically(tests, comparison.tests.to_csv(index=False).encode())
-    comparison.plot(picture)
+    comparison = compare_runs(runs, _table_errors)
+    written = _write(comparison, out)
     console = Console()
-    for contest in comparison.contests:
-        console.print(_means(contest))
-        for measure in contest.measures:
-            if len(contest.groups) > 1:
-                console.print(_tests(contest, measure))
+    for grid in _grids(comparison):
+        console.print(_table(grid))
         console.print()
     for warning in comparison.warnings:
         console.print(f"Warning: {warning}", style="yellow", markup=False, highlight=False)
-    for path in (table, tests, picture):
+    for path in written:
         typer.echo(path)
 
 
-def _means(contest: "Contest") -> "Table":
+def _write(comparison: "Comparison", out: Path) -> list[Path]:
+    """Write the page and its files, the page last."""
+    from ktnas.record.files import write_atomically
+    from ktnas.report.comparison import comparison_page
+
+    tables = {
+        "comparison.csv": comparison.table,
+        "comparison_convergence.csv": comparison.convergence,
+        "comparison_evaluations.csv": comparison.reached,
+        "comparison_tests.csv": comparison.tests,
+    }
+    for name, table in tables.items():
+        write_atomically(out / name, table.to_csv(index=False).encode())
+    names = [*tables, "comparison.png"]
+    comparison.plot(out / names[-1])
+    if comparison.wins:
+        names.append("comparison_wins.png")
+        comparison.plot_wins(out / names[-1])
+    names.append("comparison.html")
+    write_atomically(out / names[-1], comparison_page(comparison).encode("utf-8", "backslashreplace"))
+    return [out / name for name in names]
+
+
+def _table_errors(run: "Run", task: str) -> "FloatArray | None":
+    """Sorted errors of the table a run searched; None where it is no table, or its file is not here."""
+    import numpy as np
+
+    from ktnas.engine.benchmark import load_benchmark
+    from ktnas.errors import UserError
+
+    config = run.record.description.config
+    benchmark = config.get("benchmark")
+    if not isinstance(benchmark, dict) or benchmark.get("functions") or benchmark.get("data"):
+        return None
+    try:
+        searched = load_benchmark(benchmark, config.get("space")).task(task)
+        table = searched.table()
+    except UserError:
+        return None
+    if table is None:
+        return None
+    errors = np.sort(searched.error(table[searched.searched]))
+    return errors[np.isfinite(errors)]
+
+
+def _grids(comparison: "Comparison") -> "list[Grid]":
+    """Everything that is printed, in this order."""
+    from ktnas.report import comparison as told
+
+    grids = []
+    for contest in comparison.contests:
+        grids.append(told.finals(comparison, contest))
+        for measure in contest.measures if len(contest.groups) > 1 else ():
+            grids += [told.levels(comparison, contest, measure), told.tests(contest, measure)]
+    return [*grids, *(told.wins(comparison, measure) for measure in comparison.wins)]
+
+
+def _table(grid: "Grid") -> "Table":
     from rich.markup import escape
     from rich.table import Table
 
-    from ktnas.record.contest import TITLES
-
-    table = Table(title=escape(contest.title), title_justify="left", title_style="bold")
-    table.add_column("group", overflow="fold")
-    for name in ("runs", "evaluations", *(TITLES[measure] for measure in contest.measures)):
-        table.add_column(name, justify="right")
-    for group, members in contest.groups.items():
-        counts = sorted({len(member.view.evaluations) for member in members})
-        asked = str(counts[0]) if len(counts) == 1 else f"{counts[0]}-{counts[-1]}"
-        values = [_mean(contest.summary(measure, group)) for measure in contest.measures]
-        table.add_row(escape(group), str(len(members)), asked, *values)
+    table = Table(title=escape(grid.title), title_justify="left", title_style="bold")
+    table.caption, table.caption_justify = escape(grid.note) or None, "left"
+    for number, name in enumerate(grid.header):
+        table.add_column(escape(name), justify="left" if number < grid.words else "right", overflow="fold")
+    for row in grid.rows:
+        table.add_row(*map(escape, row))
     return table
-
-
-def _tests(contest: "Contest", measure: str) -> "Table":
-    from rich.markup import escape
-    from rich.table import Table
-
-    from ktnas.record.contest import TITLES
-
-    table = Table(title=f"{TITLES[measure]}: Wilcoxon test on common seeds, Holm", title_justify="left")
-    for name in ("a", "b"):
-        table.add_column(name, overflow="fold")
-    for name in ("n", "mean a-b", "p", "p (Holm)"):
-        table.add_column(name, justify="right")
-    tests = contest.tests(measure)
-    notes = any(test.note for test in tests)
-    if notes:
-        table.add_column("note")
-    for test in tests:
-        numbers = [_number(value) for value in (test.difference, test.p, test.p_holm)]
-        table.add_row(escape(test.a), escape(test.b), str(test.n), *numbers, *[test.note] * notes)
-    return table
-
-
-def _mean(value: tuple[float, float]) -> str:
-    mean, error = value
-    if math.isnan(error):
-        return _number(mean)
-    decimals = max(0, 1 - math.floor(math.log10(error))) if error > 0 else 4
-    return f"{mean:.{decimals}f} ± {error:.{decimals}f}"
-
-
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.4g}"

@@ -31,7 +31,8 @@ How to search
   source_budget=N          evaluations of each source task that is searched first (100)
   seed=N                   of all randomness (0); the same seed gives the same evaluations
   batch=N                  architectures a surrogate asks for at once (1); they can be evaluated side by side
-  workers=N                processes that evaluate functions (1); does not change the result
+  workers=N                evaluations at a time (1); does not change the result
+  parallel=loky            where they run: loky, threads or dask; parallel.address=ADDRESS is a cluster
   timeout=SECONDS          longest that one evaluation may take
   measure_front=true       measure the latencies of the final fronts that were predicted
 
@@ -51,6 +52,7 @@ Examples
   ktnas search
   ktnas search source=[cora] target=[pubmed] budget=50 seed=1
   ktnas search benchmark=table space=transnas_micro benchmark.scores=scores.csv objectives=[error]
+  ktnas search benchmark=train benchmark.data=photos.npz source=[rotation]
   ktnas search -m seed=0,1,2,3,4 algorithm=ktnas,random
 A shell that takes [ ] for itself, zsh for one, wants quotes: 'target=[pubmed]'."""
 

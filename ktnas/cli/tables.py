@@ -36,9 +36,16 @@ def print_report(result: SearchResult, console: Console) -> None:
             _say(console, standing(task, entry, front))
     if result.measured_fronts is not None:
         _print_measured(console, result.measured_fronts)
-    _say(console, f"\n{summary['evaluations']} evaluations in {summary['seconds']:.1f} s.")
+    _say(console, f"\n{summary['evaluations']} evaluations in {summary['seconds']:.1f} s.{_busy(summary)}")
     if result.run_dir is not None:
         _say(console, _what_next(result.run_dir, str(result.config.benchmark.get("name"))))
+
+
+def _busy(summary: Mapping[str, Any]) -> str:
+    if summary["utilisation"] is None:
+        return ""
+    workers = "The worker was" if summary["workers"] == 1 else f"The {summary['workers']} workers were"
+    return f" {workers} busy {summary['utilisation']:.0%} of the time."
 
 
 def standing(task: str, entry: Mapping[str, Any], front: Mapping[str, Any]) -> str:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +21,11 @@ from ktnas.space import SearchSpace, list_spaces, load_space
 from ktnas.tables import Table, locate, read_table
 from ktnas.task.base import Task
 from ktnas.task.function_task import FunctionTask
+from ktnas.task.pool import Pool
 from ktnas.task.table_task import TableTask
+
+if TYPE_CHECKING:
+    from ktnas.train.task import TrainingTask
 
 __all__ = ["Benchmark", "list_benchmarks", "load_benchmark"]
 
@@ -34,8 +39,8 @@ class Benchmark:
     Args:
         config: its checked keys.
         space: the space of its architectures.
-        workers: processes that evaluate, where tasks are functions.
-        timeout: seconds an evaluation may take, where tasks are functions, or None.
+        pool: of workers, where tasks are functions or train networks; None evaluates one at a time.
+        timeout: seconds that such an evaluation may take, or None.
         latency_model: plug-in and parameters, for devices on which only some architectures were measured.
 
     Attributes:
@@ -48,14 +53,14 @@ class Benchmark:
         self,
         config: BenchmarkConfig,
         space: SearchSpace,
-        workers: int,
+        pool: Pool | None,
         timeout: float | None,
         latency_model: Mapping[str, Any],
     ) -> None:
         self.name = config.name
         self.config = config
         self.space = space
-        self._workers = workers
+        self._pool = pool
         self._timeout = timeout
         self._latency_model = latency_model
         self._tables: dict[str, Table] = {}
@@ -67,6 +72,10 @@ class Benchmark:
         """Names of the tasks; ``UserError`` where there are none, or their file cannot be read."""
         if self.config.functions:
             return tuple(self.config.functions)
+        if self.config.data is not None:
+            from ktnas.train.kinds import KINDS
+
+            return (*(KINDS if self.config.tasks is None else self.config.tasks), *self.config.subsets)
         if self.config.tasks is None:
             if TASK in (self.config.scores or ""):
                 raise UserError(
@@ -96,7 +105,7 @@ class Benchmark:
         if name not in self.tasks:
             raise unknown(f"task of benchmark {self.name}:", name, self.tasks)
         if name not in self._tasks:
-            self._tasks[name] = self._function_task(name) if self.config.functions else self._table_task(name)
+            self._tasks[name] = self._new_task(name)
         return self._tasks[name]
 
     def device(self, name: str) -> Device:
@@ -110,6 +119,16 @@ class Benchmark:
             known = name in self.devices
             self._devices[name] = self._device(name) if known else self._measured_device(name)
         return self._devices[name]
+
+    def keep_in(self, run_dir: Path) -> None:
+        """Have what is trained from now on kept in the directory of a run."""
+        for task in self._training_tasks():
+            task.keep_in(run_dir)
+
+    def _new_task(self, name: str) -> Task:
+        if self.config.data is not None:
+            return self._training_task(name, self.config.data)
+        return self._function_task(name) if self.config.functions else self._table_task(name)
 
     def _table_task(self, name: str) -> TableTask:
         config = self.config
@@ -136,9 +155,32 @@ class Benchmark:
             reported=self.config.reported,
             better=self._of_column("better", name, "higher"),
             unit=self._of_column("unit", name, ""),
-            workers=self._workers,
+            pool=self._pool,
             timeout=self._timeout,
         )
+
+    def _training_task(self, name: str, data: str) -> Task:
+        from ktnas.train.task import training_task
+
+        config = self.config
+        task = training_task(
+            name, data, self.space, config.training, config.subsets, self._pool, self._timeout
+        )
+        if any(isinstance(device, EvaluatedDevice) for device in self._devices.values()):
+            task.measure_latency()
+        return task
+
+    def _training_device(self, name: str, metric: str) -> Device:
+        for task in self._training_tasks():
+            task.measure_latency()
+        return EvaluatedDevice(name, metric)
+
+    def _training_tasks(self) -> "list[TrainingTask]":
+        if self.config.data is None:
+            return []
+        from ktnas.train.task import TrainingTask
+
+        return [task for task in self._tasks.values() if isinstance(task, TrainingTask)]
 
     def _device(self, name: str) -> Device:
         column = (self.config.devices or {}).get(name, name)
@@ -146,6 +188,8 @@ class Benchmark:
             if TASK not in self.config.latency:
                 self._latencies("").column(column)
             return TableDevice(name, self._latencies, column, self.config.latency_known)
+        if self.config.data is not None:
+            return self._training_device(name, column)
         if self.config.functions:
             return EvaluatedDevice(name, column)
         return TableDevice(name, self._scores, column, self.config.latency_known)
@@ -161,7 +205,8 @@ class Benchmark:
                 "benchmark.latency=FILE adds devices on which all architectures were measured: a CSV file "
                 "with a column of architectures and one per device, in ms."
             )
-        task = next((task for task in self.tasks if is_network_task(task)), DEFAULT_TASK)
+        named = () if self.config.data is not None else self.tasks
+        task = next((task for task in named if is_network_task(task)), DEFAULT_TASK)
         measurements = read_measurements(measured.get(name) or locate(name), self.space, task)
         if measurements.name in self.devices:
             raise UserError(
@@ -212,7 +257,7 @@ class Benchmark:
 def load_benchmark(
     config: Mapping[str, Any] | str,
     space: str | None = None,
-    workers: int = 1,
+    pool: Pool | None = None,
     timeout: float | None = None,
     latency_model: Mapping[str, Any] = DEFAULT_MODEL,
 ) -> Benchmark:
@@ -221,8 +266,8 @@ def load_benchmark(
     Args:
         config: name of a benchmark, path of a YAML file, or keys and values as in ``BenchmarkConfig``.
         space: name or YAML file of the space, instead of the benchmark's own.
-        workers: processes that evaluate, where tasks are functions.
-        timeout: seconds an evaluation may take, where tasks are functions, or None.
+        pool: of workers, where tasks are functions or train networks; None evaluates one at a time.
+        timeout: seconds that such an evaluation may take, or None.
         latency_model: plug-in and parameters, for devices on which only some architectures were measured.
 
     Raises:
@@ -237,7 +282,11 @@ def load_benchmark(
         )
     if checked.name == "function" and not checked.functions:
         raise UserError("Benchmark function needs its tasks: benchmark.functions={TASK: module:callable}.")
+    if checked.name == "train" and checked.data is None:
+        raise UserError(
+            "Benchmark train needs images: benchmark.data=digits, an .npz file or a directory of images."
+        )
     for metric in (checked.searched, checked.reported, *checked.free):
         if metric is not None and metric not in checked.metrics and not checked.functions:
             raise unknown(f"metric of benchmark {checked.name}:", metric, checked.metrics)
-    return Benchmark(checked, load_space(chosen), workers, timeout, latency_model)
+    return Benchmark(checked, load_space(chosen), pool, timeout, latency_model)

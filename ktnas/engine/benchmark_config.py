@@ -42,6 +42,9 @@ class BenchmarkConfig:
         devices: names that are columns, or name to column (to metric, where tasks are functions); None is
             every column of numbers of ``latency``.
         functions: task to a function, or its ``module:callable``; the tasks are these instead of ``tasks``.
+        data: images that networks are trained on, as ``ktnas.train.images.read_images`` takes them.
+        subsets: where networks are trained, further tasks: the classification of some classes alone.
+        training: where networks are trained, keys of ``ktnas.train.settings.TrainingSettings``.
         source: default source tasks.
         target: default target tasks.
         device: default devices.
@@ -66,6 +69,9 @@ class BenchmarkConfig:
     latency_known: bool = True
     devices: dict[str, str] | None = None
     functions: dict[str, str | Callable[[str], Any]] = field(default_factory=dict)
+    data: str | None = None
+    subsets: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
     source: tuple[str, ...] = ()
     target: tuple[str, ...] = ()
     device: tuple[str, ...] = ()
@@ -186,9 +192,24 @@ def _functions(key: str, value: Any) -> dict[str, str | Callable[[str], Any]]:
     return {str(name): function for name, function in value.items()}
 
 
+def _classes(key: str, value: Any) -> dict[str, tuple[int, ...]]:
+    if not isinstance(value, Mapping) or not all(
+        isinstance(classes, list | tuple) and all(type(number) is int for number in classes)
+        for classes in value.values()
+    ):
+        raise _wrong(key, value, "task names with the numbers of their classes, as in {low: [0,1,2]}")
+    return {str(name): tuple(classes) for name, classes in value.items()}
+
+
+def _settings(key: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _wrong(key, value, "keys and values")
+    return {str(name): setting for name, setting in value.items()}
+
+
 READ: dict[str, Callable[[str, Any], Any]] = {
     **dict.fromkeys(("name", "description", "paper", "homepage", "format", "arch", "searched"), _text),
-    **dict.fromkeys(("space", "scores", "reported", "latency"), _file),
+    **dict.fromkeys(("space", "scores", "reported", "latency", "data"), _file),
     **dict.fromkeys(("free", "source", "target", "device"), _names),
     "tasks": _names_or_all,
     "metrics": _texts,
@@ -196,4 +217,6 @@ READ: dict[str, Callable[[str, Any], Any]] = {
     "latency_known": _flag,
     "devices": _columns,
     "functions": _functions,
+    "subsets": _classes,
+    "training": _settings,
 }

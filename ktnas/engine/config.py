@@ -61,8 +61,10 @@ class SearchConfig:
         initial: random architectures a task starts from.
         batch: evaluations per task and generation asked at once when a screen chooses.
         variation: breeding.
-        transfer: plug-in and parameters, as are encoding, surrogate, screen, survival and latency_model.
-        workers: processes that evaluate; does not change the rows.
+        transfer: plug-in and parameters, as are encoding, surrogate, screen, survival, latency_model and
+            parallel.
+        parallel: where evaluations run; does not change the rows.
+        workers: evaluations at a time; does not change the rows.
         timeout: seconds an evaluation may take; None is no limit.
         measure_front: whether predicted latencies of the final fronts are measured; does not change the rows.
     """
@@ -89,6 +91,7 @@ class SearchConfig:
     screen: dict[str, Any] = field(default_factory=lambda: {"name": "none"})
     survival: dict[str, Any] = field(default_factory=lambda: {"name": "elitist"})
     latency_model: dict[str, Any] = field(default_factory=lambda: {"name": "few_shot"})
+    parallel: dict[str, Any] = field(default_factory=lambda: {"name": "loky"})
     workers: int = 1
     timeout: float | None = None
     measure_front: bool = False

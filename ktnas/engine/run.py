@@ -1,7 +1,7 @@
 """One search from its configuration to its files."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from ktnas.engine.benchmark import Benchmark, load_benchmark
 from ktnas.engine.config import SearchConfig, plain_config
 from ktnas.engine.evaluator import Evaluator
 from ktnas.engine.front_measurement import check_measurable, measure_fronts
+from ktnas.engine.lending import Lender, follow, lending_tasks
 from ktnas.engine.loop import Search, Strategies
 from ktnas.engine.objectives import Objectives
 from ktnas.engine.progress import NullProgress, Progress
@@ -25,12 +26,14 @@ from ktnas.engine.source_run import SourceRun, read_source_run
 from ktnas.engine.state import TaskState
 from ktnas.errors import UserError
 from ktnas.record.description import RunDescription
-from ktnas.record.evaluation import Role
+from ktnas.record.evaluation import Evaluation, Role
 from ktnas.record.export import write_run_files
 from ktnas.record.front import non_dominated
 from ktnas.record.ledger import Ledger
 from ktnas.record.summary import build_summary
 from ktnas.task.base import Task
+from ktnas.task.function_task import FunctionTask
+from ktnas.task.pool import Pool
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Prepared:
         benchmark: with its tasks and devices read.
         sources: tasks that are searched first.
         source_run: finished run whose evaluations are taken over instead, or None.
+        lent: tasks of that run, if it is one of another space.
         targets: tasks to search.
         objectives: columns and limits.
         strategies: the algorithm.
@@ -52,6 +56,7 @@ class Prepared:
     benchmark: Benchmark
     sources: tuple[Task, ...]
     source_run: SourceRun | None
+    lent: tuple[str, ...]
     targets: tuple[Task, ...]
     objectives: Objectives
     strategies: Strategies
@@ -59,8 +64,8 @@ class Prepared:
 
     @property
     def roles(self) -> dict[str, Role]:
-        """Role of each task, sources first."""
-        adopted = self.source_run.tasks if self.source_run is not None else ()
+        """Role of each task, sources first; tasks of another space are none of them."""
+        adopted = self.source_run.tasks if self.source_run is not None and not self.lent else ()
         sources: list[str] = [*adopted, *(task.name for task in self.sources)]
         return {**dict.fromkeys(sources, "source"), **{task.name: "target" for task in self.targets}}
 
@@ -72,16 +77,18 @@ def prepare(config: SearchConfig) -> Prepared:
         UserError: the first mistake found.
     """
     _check_numbers(config)
-    benchmark = load_benchmark(
-        config.benchmark, config.space, config.workers, config.timeout, config.latency_model
-    )
+    pool: Pool = registry.build("parallel", config.parallel | {"workers": config.workers})
+    benchmark = load_benchmark(config.benchmark, config.space, pool, config.timeout, config.latency_model)
     targets = _names("target", config.target, benchmark.config.target)
     if not targets:
         raise UserError(f"target=[]: name a task to search, of {', '.join(benchmark.tasks)}.")
     source_run = None
+    lent: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     if isinstance(config.source, str | Path) and str(config.source) not in benchmark.tasks:
         source_run = read_source_run(Path(config.source), benchmark, targets)
+        if source_run.space.name != benchmark.space.name:
+            lent = lending_tasks(source_run, benchmark.space)
     else:
         learns = config.transfer.get("name") != "none" or config.screen.get("name") != "none"
         default = tuple(name for name in benchmark.config.source if learns and name not in targets)
@@ -111,6 +118,7 @@ def prepare(config: SearchConfig) -> Prepared:
         benchmark,
         tuple(tasks[name] for name in sources),
         source_run,
+        lent,
         tuple(tasks[name] for name in targets),
         objectives,
         _strategies(config),
@@ -140,15 +148,20 @@ def run_search(
     with threadpool_limits(1), Ledger.open(run_dir, fingerprint, description) as ledger:
         if run_dir is not None:
             write_config(config, run_dir / "config.yaml")
+            prepared.benchmark.keep_in(run_dir)
         fronts = {spec.task: spec for spec in reversed(description.fronts())}
         evaluator = Evaluator(ledger, prepared.objectives, fronts, watched)
+        begun = len(ledger)
         try:
             watched.start(_budgets(prepared))
             _search(prepared, evaluator)
         finally:
             watched.finish()
         evaluations = ledger.evaluations()
-        summary = build_summary(evaluations, description, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        asked = [evaluation for evaluation in evaluations if evaluation.answered >= begun]
+        busy = _busy(prepared, asked, seconds)
+        summary = build_summary(evaluations, description, seconds, *busy)
         if run_dir is not None:
             write_run_files(run_dir, evaluations, description, summary)
     result = SearchResult(config, run_dir, description, evaluations, summary)
@@ -159,27 +172,58 @@ def run_search(
     return result
 
 
+def _busy(
+    prepared: Prepared, evaluations: Sequence[Evaluation], seconds: float
+) -> tuple[int | None, float | None]:
+    """Evaluations at a time, and the share of the workers' time that they took; None for tables."""
+    tasks = (*prepared.sources, *prepared.targets)
+    pools = {task.name: task.pool for task in tasks if isinstance(task, FunctionTask)}
+    if not pools:
+        return None, None
+    workers = next(iter(pools.values())).size
+    taken = sum(evaluation.seconds for evaluation in evaluations if evaluation.task in pools)
+    return workers, min(taken / (workers * seconds), 1.0)
+
+
 def _search(prepared: Prepared, evaluator: Evaluator) -> None:
     config, space = prepared.config, prepared.benchmark.space
-    seeds = np.random.SeedSequence(config.seed).spawn(len(prepared.roles) + 1)
-    encoding_seed = int(seeds[-1].generate_state(1)[0])
+    n_roles = len(prepared.roles)
+    seeds = np.random.SeedSequence(config.seed).spawn(n_roles + 1 + len(prepared.lent))
+    encoding_seed = int(seeds[n_roles].generate_state(1)[0])
     encoding = prepared.encoding.fit(space, encoding_seed)
     states = [
         _state(prepared, index, name, role, np.random.default_rng(seeds[index]))
         for index, (name, role) in enumerate(prepared.roles.items())
     ]
-    parts = prepared.strategies
-    parts.transfer.prepare(encoding, len(states))
-    parts.screen.prepare(prepared.objectives, encoding, config.surrogate, len(states), encoding_seed)
-    search = Search(states, parts, evaluator, config.until)
-    if prepared.source_run is not None:
+    search = _begun(prepared, states, encoding, encoding_seed, evaluator)
+    targets = [state for state in states if state.role == "target"]
+    if prepared.lent:
+        lenders = [
+            _lender(prepared, index, name, np.random.default_rng(seeds[index + 1]))
+            for index, name in enumerate(prepared.lent, start=n_roles)
+        ]
+        led = _begun(
+            prepared, [*states, *(lender.state for lender in lenders)], encoding, encoding_seed, evaluator
+        )
+        follow(lenders, led, search, targets, config.until)
+    elif prepared.source_run is not None:
         for state in states:
-            if state.name in prepared.source_run.tasks:
+            if state.role == "source":
                 evaluator.adopt(state, *prepared.source_run.evaluations(state.name))
                 search.survive(state)
     else:
         search.run([state for state in states if state.role == "source"])
-    search.run([state for state in states if state.role == "target"])
+    search.run(targets)
+
+
+def _begun(
+    prepared: Prepared, states: list[TaskState], encoding: Encoding, seed: int, evaluator: Evaluator
+) -> Search:
+    """A search of ``states`` whose parts have learned nothing yet."""
+    parts, config = prepared.strategies, prepared.config
+    parts.transfer.prepare(encoding, len(states))
+    parts.screen.prepare(prepared.objectives, encoding, config.surrogate, len(states), seed)
+    return Search(states, parts, evaluator, config.until)
 
 
 def _state(prepared: Prepared, index: int, name: str, role: Role, rng: np.random.Generator) -> TaskState:
@@ -200,13 +244,21 @@ def _state(prepared: Prepared, index: int, name: str, role: Role, rng: np.random
     )
 
 
+def _lender(prepared: Prepared, index: int, name: str, rng: np.random.Generator) -> Lender:
+    """A task of the source run in another space; the ledger does not hold what it makes one expect."""
+    assert prepared.source_run is not None
+    task = prepared.targets[0]
+    state = replace(_state(prepared, index, task.name, "source", rng), name=name, task=task)
+    return Lender(prepared.source_run, name, state, prepared.objectives)
+
+
 def _budgets(prepared: Prepared) -> dict[str, int]:
     config = prepared.config
     budgets = {
         name: config.source_budget if role == "source" else config.budget
         for name, role in prepared.roles.items()
     }
-    if prepared.source_run is not None:
+    if prepared.source_run is not None and not prepared.lent:
         budgets |= {name: len(prepared.source_run.evaluations(name)[1]) for name in prepared.source_run.tasks}
     return budgets
 
@@ -267,7 +319,7 @@ def _fingerprint(prepared: Prepared) -> dict[str, Any]:
     """
     run = prepared.source_run
     config = plain_config(prepared.config)
-    del config["workers"], config["measure_front"]
+    del config["workers"], config["parallel"], config["measure_front"]
     config["source"] = [task.name for task in prepared.sources] if run is None else {"run": run.digest}
     config["target"] = [task.name for task in prepared.targets]
     config["device"] = [device.identity for device in prepared.objectives.devices]

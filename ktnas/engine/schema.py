@@ -19,7 +19,7 @@ from ktnas.engine.config import SearchConfig, plain_config
 from ktnas.errors import UserError, unknown
 from ktnas.record.files import write_atomically
 
-PARTS = ("benchmark", "transfer", "encoding", "surrogate", "screen", "survival", "latency_model")
+PARTS = ("benchmark", "transfer", "encoding", "surrogate", "screen", "survival", "latency_model", "parallel")
 """Keys that hold a mapping with a name and its own keys, which whoever it configures checks."""
 
 EXPECTED = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}

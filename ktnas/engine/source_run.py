@@ -10,6 +10,7 @@ from ktnas.engine.benchmark import Benchmark, load_benchmark
 from ktnas.errors import UserError, unknown
 from ktnas.record.evaluation import Evaluation
 from ktnas.record.ledger import read_ledger
+from ktnas.space.base import SearchSpace
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,13 @@ class SourceRun:
 
     Attributes:
         path: of the run.
+        space: of its architectures.
         rows: task to its genotypes (N, V) and evaluations, in asked order.
         digest: short hash of all rows.
     """
 
     path: Path
+    space: SearchSpace
     rows: dict[str, tuple[IntArray, list[Evaluation]]]
     digest: str
 
@@ -37,10 +40,11 @@ class SourceRun:
 
 
 def read_source_run(path: Path, benchmark: Benchmark, targets: Sequence[str]) -> SourceRun:
-    """Read the ledger of a run as a source; tasks that are targets now are left out.
+    """Read the ledger of a run as a source; tasks that are targets now are left out, in one space.
 
     Raises:
-        UserError: no such run, one of another space, or one with no evaluated task beside the targets.
+        UserError: no such run, one whose space cannot be read, or one with no evaluated task beside the
+            targets.
     """
     if not path.exists():
         said = unknown(f"task of benchmark {benchmark.name}:", path, benchmark.tasks)
@@ -48,14 +52,9 @@ def read_source_run(path: Path, benchmark: Benchmark, targets: Sequence[str]) ->
     record = read_ledger(path)
     config = record.description.config
     space = load_benchmark(config["benchmark"], config["space"]).space
-    if space.name != benchmark.space.name:
-        raise UserError(
-            f"source={path} searched the space {space.name}, the target is in {benchmark.space.name}: a "
-            "source must be of the same space."
-        )
     rows: dict[str, tuple[IntArray, list[Evaluation]]] = {}
     for task in dict.fromkeys(evaluation.task for evaluation in record.evaluations):
-        if task not in targets:
+        if space.name != benchmark.space.name or task not in targets:
             found = [evaluation for evaluation in record.evaluations if evaluation.task == task]
             rows[task] = (space.parse([evaluation.architecture for evaluation in found]), found)
     if not rows:
@@ -66,4 +65,4 @@ def read_source_run(path: Path, benchmark: Benchmark, targets: Sequence[str]) ->
     hashed = blake2b(digest_size=8)
     for _, found in rows.values():
         hashed.update(repr([evaluation.to_row() for evaluation in found]).encode())
-    return SourceRun(path, rows, hashed.hexdigest())
+    return SourceRun(path, space, rows, hashed.hexdigest())

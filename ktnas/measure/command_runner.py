@@ -13,7 +13,7 @@ from ktnas.errors import UserError
 from ktnas.measure.onnx_file import check_onnx, export_onnx
 from ktnas.measure.runner import Runner
 from ktnas.measure.timing import Run
-from ktnas.task.workers import ONE_THREAD
+from ktnas.task.pool import ONE_THREAD
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -54,7 +54,7 @@ class NetworkTimer:
 
         None stands for the runner's ``patience``.
         """
-        timer = replace(self, space=replace(self.space))  # without what the space remembers
+        timer = replace(self, space=self.space.without_memory())
         return FunctionTask(
             "latency",
             self.space,

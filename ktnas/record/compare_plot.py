@@ -1,8 +1,9 @@
-"""The picture of a comparison: convergence over evaluations."""
+"""The pictures of a comparison: convergence over evaluations, and who beats whom."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -28,6 +29,26 @@ def convergence_png(contests: Sequence[Contest]) -> bytes:
         for ax in row[len(contest.measures) :]:
             ax.remove()
         row[0].legend(fontsize=8, frameon=False, loc="upper right")
+    return png(figure)
+
+
+def wins_png(wins: Mapping[str, pd.DataFrame]) -> bytes:
+    """Draw a matrix per measure: the share of common seeds in which the row's group beats the column's."""
+    size = max(len(matrix) for matrix in wins.values())
+    names = max(len(str(group)) for matrix in wins.values() for group in matrix.index)
+    side = 1.2 + 0.6 * size + 0.06 * names
+    figure = Figure(figsize=(side * len(wins) + 1, side), dpi=DPI, layout="constrained")
+    panels = figure.subplots(1, len(wins), squeeze=False)[0]
+    for ax, (measure, matrix) in zip(panels, wins.items(), strict=True):
+        image = ax.imshow(matrix.to_numpy(), cmap="RdBu", vmin=0, vmax=1)
+        for (row, column), share in np.ndenumerate(matrix.to_numpy()):
+            if np.isfinite(share):
+                colour = "white" if abs(share - 0.5) > 0.35 else "black"
+                ax.text(column, row, f"{share:.2f}", ha="center", va="center", fontsize=8, color=colour)
+        ax.set_xticks(range(len(matrix)), matrix.columns, rotation=45, ha="right", fontsize=8)
+        ax.set_yticks(range(len(matrix)), matrix.index, fontsize=8)
+        ax.set_title(TITLES[measure], fontsize=10)
+    figure.colorbar(image, ax=panels, shrink=0.7, label="row beats column")
     return png(figure)
 
 

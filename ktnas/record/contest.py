@@ -51,12 +51,14 @@ class Contest:
         task: name.
         device: name or None.
         groups: label to runs that differ in their seed alone, sorted by seed.
+        all_errors: (R,) errors of every architecture of a table, sorted; None where they are not known.
     """
 
     problem: str
     task: str
     device: str | None
     groups: dict[str, list[Member]]
+    all_errors: FloatArray | None = None
 
     @property
     def title(self) -> str:
@@ -69,6 +71,14 @@ class Contest:
         members = (member for group in self.groups.values() for member in group)
         fronts = (member.view.spec.true_front for member in members)
         return next((front for front in fronts if front is not None), None)
+
+    @property
+    def optimum(self) -> float | None:
+        """Smallest error that is possible; None where nobody knows."""
+        if self.all_errors is not None:
+            return float(self.all_errors[0])
+        specs = (member.view.spec for group in self.groups.values() for member in group)
+        return next((spec.optimum for spec in specs if spec.optimum is not None), None)
 
     @cached_property
     def reference(self) -> FloatArray | None:
@@ -120,6 +130,29 @@ class Contest:
         """Mean of the runs' last values, and its standard error."""
         mean, error = mean_and_error(self.final(measure, group))
         return float(mean), float(error)
+
+    def ranks(self, group: str) -> FloatArray:
+        """(R,) rank in the table of the best architecture of each run, 1 for the optimum; NaN if unknown."""
+        best = self.final("error", group)
+        if self.all_errors is None:
+            return np.full(len(best), np.nan)
+        # A ledger keeps errors to the last digit, tables may have them in single precision.
+        below = np.searchsorted(self.all_errors, best - 1e-6 * np.abs(best), side="left")
+        return np.where(np.isfinite(best), below + 1.0, np.nan)
+
+    def levels(self, measure: str) -> dict[str, float]:
+        """What there is to reach: the mean final value of each group, and the smallest possible error."""
+        reached = {group: self.summary(measure, group)[0] for group in self.groups}
+        if measure == "error" and self.optimum is not None:
+            reached["optimum"] = self.optimum
+        return reached
+
+    def evaluations_to(self, measure: str, group: str, level: float) -> FloatArray:
+        """(R,) evaluations after which each run is as good as ``level``; inf where it never is."""
+        sign = 1.0 if measure == "error" else -1.0
+        bound = sign * level + 1e-9 * abs(level)
+        hits = [np.flatnonzero(sign * curve <= bound) for curve in self.curves[measure, group]]
+        return np.array([hit[0] + 1.0 if len(hit) else math.inf for hit in hits])
 
     def tests(self, measure: str) -> list[PairedTest]:
         """Every pair of groups on their common seeds."""

@@ -12,7 +12,7 @@ from ktnas.record.database import LEDGER_NAME, canonical
 from ktnas.record.export import SUMMARY_NAME
 from ktnas.record.ledger import RunRecord, flatten, read_ledger
 
-NOT_COMPARED = frozenset({"seed", "workers"})
+NOT_COMPARED = frozenset({"seed", "workers", "parallel"})
 """Keys of a configuration in which runs of one group may differ."""
 
 

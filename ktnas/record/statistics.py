@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -45,6 +45,7 @@ class PairedTest:
         b: the other.
         n: seeds that both have.
         difference: mean of a minus b; NaN without a pair.
+        lower: share of the pairs in which a is the lower one, ties counting half; NaN without a pair.
         p: two-sided Wilcoxon signed-rank test; NaN when none was made.
         p_holm: ``p`` corrected by Holm for all tests of the family.
         note: why there is no test.
@@ -54,6 +55,7 @@ class PairedTest:
     b: str
     n: int
     difference: float
+    lower: float
     p: float
     p_holm: float
     note: str
@@ -67,10 +69,7 @@ def paired_tests(groups: Mapping[str, Mapping[Any, float]]) -> list[PairedTest]:
     """
     results = [_compare(a, b, groups[a], groups[b]) for a, b in combinations(groups, 2)]
     corrected = holm([test.p for test in results])
-    return [
-        PairedTest(t.a, t.b, t.n, t.difference, t.p, p, t.note)
-        for t, p in zip(results, corrected, strict=True)
-    ]
+    return [replace(test, p_holm=p) for test, p in zip(results, corrected, strict=True)]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -88,8 +87,10 @@ def _compare(a: str, b: str, of_a: Mapping[Any, float], of_b: Mapping[Any, float
     differences = np.array([x - y for x, y in pairs if math.isfinite(x) and math.isfinite(y)])
     n = len(differences)
     mean = float(differences.mean()) if n else math.nan
+    lower = float(((differences < 0) + (differences == 0) / 2).mean()) if n else math.nan
+    test = PairedTest(a, b, n, mean, lower, math.nan, math.nan, "")
     if n < MIN_PAIRS:
-        return PairedTest(a, b, n, mean, math.nan, math.nan, f"no test: {n} common seeds, {MIN_PAIRS} needed")
+        return replace(test, note=f"no test: {n} common seeds, {MIN_PAIRS} needed")
     if not differences.any():
-        return PairedTest(a, b, n, mean, 1.0, math.nan, "equal on every seed")
-    return PairedTest(a, b, n, mean, float(wilcoxon(differences[differences != 0]).pvalue), math.nan, "")
+        return replace(test, p=1.0, note="equal on every seed")
+    return replace(test, p=float(wilcoxon(differences[differences != 0]).pvalue))

@@ -15,7 +15,11 @@ _PACKAGES = ("numpy", "torch", "scipy", "pandas", "pymoo", "moocore")
 
 
 def build_summary(
-    evaluations: Sequence[Evaluation], description: RunDescription, seconds: float
+    evaluations: Sequence[Evaluation],
+    description: RunDescription,
+    seconds: float,
+    workers: int | None = None,
+    utilisation: float | None = None,
 ) -> dict[str, Any]:
     """What a run came to, in plain types.
 
@@ -26,13 +30,16 @@ def build_summary(
         evaluations: of the run.
         description: of the run.
         seconds: wall-clock time of the search.
+        workers: evaluations at a time; None where evaluating is looking up.
+        utilisation: share of the workers' time that they evaluated, or None.
 
     Returns:
         ``tasks`` maps each task to ``role``, ``evaluations``, ``failed`` and ``fronts``, a list with for
         each device ``device``, ``objectives`` (columns), ``limits``, ``best_error``, ``best_architecture``,
         ``regret``, ``front_size``, ``hypervolume``, ``hypervolume_ratio``, ``reference`` (the point
         hypervolume is measured from) and ``true_front`` (points, or None). Beside it ``evaluations``,
-        ``failed``, ``seconds``, ``algorithm``, ``seed``, ``versions`` and ``config``.
+        ``failed``, ``seconds``, ``workers``, ``utilisation``, ``algorithm``, ``seed``, ``versions`` and
+        ``config``.
     """
     tasks: dict[str, Any] = {}
     for spec in description.fronts():
@@ -46,6 +53,8 @@ def build_summary(
         "evaluations": len(evaluations),
         "failed": sum(e.status != "ok" for e in evaluations),
         "seconds": seconds,
+        "workers": workers,
+        "utilisation": utilisation,
         "algorithm": description.config.get("algorithm"),
         "seed": description.config.get("seed"),
         "tasks": tasks,

@@ -2,9 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import networkx as nx
 import numpy as np
@@ -87,6 +88,13 @@ class SearchSpace(ABC):
         if self.distinct not in ("genotype", "canonical"):
             raise unknown("value of distinct:", self.distinct, ("genotype", "canonical"))
         self._forms  # noqa: B018 - the templates are checked when the space is made
+
+    def without_memory(self) -> Self:
+        """A copy without what the space remembers of earlier questions, which may be large."""
+        copied = copy(self)
+        for name in vars(copied).keys() - {item.name for item in fields(copied)}:
+            del vars(copied)[name]
+        return copied
 
     @property
     def variables(self) -> dict[str, tuple[str, ...]]:

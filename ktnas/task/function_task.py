@@ -12,8 +12,9 @@ from ktnas.errors import UserError
 from ktnas.space import SearchSpace
 from ktnas.task.base import Task
 from ktnas.task.callables import import_callable
+from ktnas.task.loky_pool import LokyPool
 from ktnas.task.outcome import Outcome
-from ktnas.task.workers import stream_from_workers
+from ktnas.task.pool import Pool, Question
 
 
 class FunctionTask(Task):
@@ -35,11 +36,11 @@ class FunctionTask(Task):
         reported: metric that is only reported, or None.
         better: ``higher`` or ``lower``, of both.
         unit: of both.
-        workers: processes that evaluate; the results do not depend on it.
+        pool: of workers that evaluate; the results do not depend on it.
         timeout: seconds until a call is killed, or None.
 
     Raises:
-        UserError: a function that cannot be imported or sent to another process, no worker, no time.
+        UserError: a function that cannot be imported or sent to another process, no time.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class FunctionTask(Task):
         reported: str | None = None,
         better: str = "higher",
         unit: str = "",
-        workers: int = 1,
+        pool: Pool | None = None,
         timeout: float | None = None,
     ) -> None:
         metrics = tuple(dict.fromkeys([searched] if reported is None else [searched, reported]))
@@ -65,11 +66,9 @@ class FunctionTask(Task):
             better=dict.fromkeys(metrics, better),
             units=dict.fromkeys(metrics, unit),
         )
-        if workers < 1:
-            raise UserError(f"workers={workers}, expected 1 or more.")
         if timeout is not None and not timeout > 0:
             raise UserError(f"timeout={timeout}, expected seconds above 0, or null for no limit.")
-        self.workers = workers
+        self.pool = pool or LokyPool()
         self.timeout = timeout
         self._payload = _payload(name, function)
 
@@ -99,7 +98,8 @@ class FunctionTask(Task):
     def stream(self, genotypes: IntArray) -> Iterator[list[tuple[int, Outcome]]]:
         """One (row, outcome) at a time, as the workers answer."""
         texts = self.space.format(genotypes)
-        for answer in stream_from_workers(self._payload, texts, self.searched, self.workers, self.timeout):
+        questions = [Question(self._payload, text, self.searched, self.timeout) for text in texts]
+        for answer in self.pool.stream(questions):
             yield [answer]
 
 

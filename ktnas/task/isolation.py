@@ -25,10 +25,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ktnas.errors import UserError
 from ktnas.task.callables import import_callable
 from ktnas.task.outcome import Outcome, Status
+from ktnas.task.pool import Question
 
 Answer = tuple[Status, dict[str, float], str]
 
@@ -42,36 +44,39 @@ class AnswerError(Exception):
     """What the function returned cannot be used."""
 
 
-def evaluate_isolated(
-    payload: bytes, text: str, searched: str, timeout: float | None, search: int
-) -> Outcome:
-    """Call the pickled function (or name of one) ``payload`` on an architecture's ``text``, in a child
-    process.
+class AbandonedError(Exception):
+    """Nobody waits for an answer any more."""
 
-    The function returns the metric ``searched``, or a dict of metrics that has it. The global generators of
-    random, numpy and torch are seeded from the text. The child leads a process group, all of which is killed
-    at the end.
+
+def _never() -> bool:
+    return False
+
+
+def evaluate_isolated(question: Question, abandoned: Callable[[], bool] = _never) -> Outcome:
+    """Call the function of a question on its architecture's text, in a child process.
+
+    The searched metric that the function returns must be finite. The global generators of random, numpy and
+    torch are seeded from the text, and numerical libraries use one thread. The child leads a process group,
+    all of which is killed at the end.
 
     Args:
-        payload: pickle of the function or of its ``module:callable``.
-        text: the architecture.
-        searched: the metric that must be there and finite.
-        timeout: seconds until the child is killed, or None.
-        search: process that waits for the answer, this one's parent; nothing is evaluated once it is gone.
+        question: what to evaluate.
+        abandoned: says when nobody waits for the answer any more; asked every ``WATCH_SECONDS``.
 
     Raises:
         UserError: the function cannot be loaded in this process.
+        AbandonedError: ``abandoned`` said so, before the answer; the child is killed.
     """
-    if os.getppid() != search:
-        os._exit(1)
-    load(payload)
+    if abandoned():
+        raise AbandonedError
+    load(question.payload)
     receiver, sender = get_context("fork").Pipe(duplex=False)
-    child = get_context("fork").Process(target=_child, args=(sender, os.getpid(), payload, text, searched))
+    child = get_context("fork").Process(target=_child, args=(sender, os.getpid(), question))
     started = time.perf_counter()
     child.start()
     sender.close()
     try:
-        status, metrics, message = _wait(child, receiver, timeout, search)
+        status, metrics, message = _wait(child, receiver, question.timeout, abandoned)
         seconds = time.perf_counter() - started
         if status == "ok":
             connection.wait([child.sentinel], GRACE_SECONDS)
@@ -94,7 +99,10 @@ def load(payload: bytes) -> Callable[[str], Any]:
 
 
 def _wait(
-    child: BaseProcess, receiver: "connection.Connection[Any, Answer]", timeout: float | None, search: int
+    child: BaseProcess,
+    receiver: "connection.Connection[Any, Answer]",
+    timeout: float | None,
+    abandoned: Callable[[], bool],
 ) -> Answer:
     deadline = math.inf if timeout is None else time.monotonic() + timeout
     while True:
@@ -104,9 +112,8 @@ def _wait(
             return _receive(child, receiver)
         if time.monotonic() >= deadline:
             return "timeout", {}, f"took longer than {timeout:g} s and was killed"
-        if os.getppid() != search:  # the search is gone, nobody waits for the answer
-            _kill(child)
-            os._exit(1)
+        if abandoned():
+            raise AbandonedError
 
 
 def _receive(child: BaseProcess, receiver: "connection.Connection[Any, Answer]") -> Answer:
@@ -136,16 +143,16 @@ def _kill(child: BaseProcess) -> None:
     child.close()
 
 
-def _child(
-    sender: "connection.Connection[Answer, Any]", worker: int, payload: bytes, text: str, searched: str
-) -> None:
+def _child(sender: "connection.Connection[Answer, Any]", worker: int, question: Question) -> None:
     os.setpgid(0, 0)
     faulthandler.disable()
     _die_with(worker)
     answer: Answer
     try:
-        _seed(zlib.crc32(text.encode()))
-        answer = "ok", read_metrics(load(payload)(text), searched), ""
+        _seed(zlib.crc32(question.text.encode()))
+        with threadpool_limits(1):
+            value = load(question.payload)(question.text)
+        answer = "ok", read_metrics(value, question.searched), ""
     except AnswerError as problem:
         answer = "failed", {}, str(problem)
     except BaseException as problem:  # SystemExit and KeyboardInterrupt too

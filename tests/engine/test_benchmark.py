@@ -9,6 +9,8 @@ from ktnas.engine.benchmark import Benchmark, list_benchmarks, load_benchmark
 from ktnas.engine.benchmark_config import BenchmarkConfig, benchmark_names
 from ktnas.errors import UserError
 from ktnas.resources import resource_dir
+from ktnas.task.loky_pool import LokyPool
+from ktnas.train.task import TrainingTask
 
 FIRST, SECOND, THIRD = "64-41414-0_00_000", "64-41414-1_11_111", "64-41414-2_22_222"
 
@@ -32,7 +34,7 @@ def latencies(benchmark: Benchmark, device: str, task: str = "top1") -> list[flo
 def test_shipped_benchmarks_are_listed_without_their_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KTNAS_DATA", "/nowhere")
     shown = {config.name: config for config in list_benchmarks()}
-    assert list(shown) == ["function", "nasbench201", "nasbench_graph", "table", "transnas_micro"]
+    assert list(shown) == ["function", "nasbench201", "nasbench_graph", "table", "train", "transnas_micro"]
     assert all(config.description for config in shown.values())
     assert len(shown["nasbench_graph"].tasks or ()) == 9
     assert len(shown["nasbench201"].devices or ()) == 28
@@ -132,7 +134,7 @@ def test_functions() -> None:
             "better": {"length": "lower"},
         },
         space="transnas_micro",
-        workers=2,
+        pool=LokyPool(2),
         timeout=10.0,
     )
     assert benchmark.tasks == ("named", "length")
@@ -143,6 +145,43 @@ def test_functions() -> None:
     assert (device.known, device.metric) == (False, "latency_ms")
     with pytest.raises(UserError, match="'math:nan' is a float, expected a function"):
         benchmark.task("named")
+
+
+def test_networks_that_are_trained(tmp_path: Path) -> None:
+    benchmark = load_benchmark(
+        {
+            "name": "train",
+            "subsets": {"low": [0, 1]},
+            "training": {"epochs": 1, "network": {"channels": 2}, "place": "cpu"},
+        }
+    )
+    assert benchmark.tasks == ("classification", "rotation", "jigsaw", "autoencoding", "low")
+    low = benchmark.task("low")
+    device = benchmark.device("here")
+    assert (device.known, device.metric) == (False, "latency_ms")
+    benchmark.keep_in(tmp_path)
+    assert isinstance(low, TrainingTask)
+    metrics = low.trainer(benchmark.space.format(benchmark.space.enumerate()[:1])[0])
+    assert metrics.keys() >= {"valid_error", "test_error", "epochs", "params", "flops", "latency_ms"}
+    assert {path.suffix for path in (tmp_path / "trained" / "low").iterdir()} == {".json", ".safetensors"}
+    assert low.error([3.0]).tolist() == [3.0]
+
+
+def test_latency_of_trained_networks_may_be_a_table(files: Path) -> None:
+    benchmark = load_benchmark(
+        {"name": "train", "latency": "latency.csv", "devices": None}, space="transnas_micro"
+    )
+    benchmark.task("rotation")
+    assert benchmark.devices == ("phone", "board")
+    assert latencies(benchmark, "phone", "rotation")[0] == 2
+
+
+def test_a_benchmark_of_ones_own_images() -> None:
+    mine = load_benchmark({"name": "mine", "space": "nasbench201", "data": "digits"})
+    assert mine.tasks == ("classification", "rotation", "jigsaw", "autoencoding")
+    assert mine.task("rotation").searched == "valid_error"
+    with pytest.raises(UserError, match=r"Unknown task of benchmark mine: 'jigsaws'. Did you mean jigsaw"):
+        mine.task("jigsaws")
 
 
 @pytest.mark.parametrize(
@@ -174,6 +213,14 @@ def test_functions() -> None:
             "benchmark.functions=.*expected task names with a function",
         ),
         ({"name": 3}, "benchmark.name=3, expected a text"),
+        ({"name": "train", "data": None}, "Benchmark train needs images: benchmark.data=digits"),
+        ({"name": "train", "data": 3}, "benchmark.data=3, expected a text"),
+        (
+            {"name": "train", "subsets": {"low": 3}},
+            "benchmark.subsets=.*task names with the numbers",
+        ),
+        ({"name": "train", "subsets": {"low": ["a"]}}, "benchmark.subsets=.*as in {low:"),
+        ({"name": "train", "training": 3}, "benchmark.training=3, expected keys and values"),
     ],
 )
 def test_bad_configurations(config: Any, message: str) -> None:

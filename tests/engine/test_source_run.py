@@ -133,11 +133,6 @@ def test_directory_that_is_no_run(config, tmp_path):
     assert list((tmp_path / "empty").iterdir()) == []
 
 
-def test_run_of_another_space(lender, tmp_path):
-    said = refused("nasbench_graph", lender.run_dir, tmp_path, target="cora")
-    assert "searched the space transnas_micro, the target is in nasbench_graph" in said
-
-
 def test_run_of_nothing_but_the_target(config, lender, tmp_path):
     said = refused(config, lender.run_dir, tmp_path, target=["a", "b"])
     assert "evaluated nothing but a, b, the target itself" in said

@@ -43,6 +43,53 @@ def test_groups_means_and_tests(sweep, search):
     assert (tests["p_holm"] < 0.05).all()
 
 
+def test_evaluations_to_each_level(tmp_path, write_run, description, evaluation):
+    """Groups of three runs: slow ends at 4, 4 and 7, fast at 3 each, after 1, 2 and 3 evaluations."""
+    curves = {"slow": [[9, 9, 4], [9, 9, 4], [9, 9, 7]], "fast": [[3, 9, 9], [9, 3, 9], [9, 9, 3]]}
+    for algorithm, runs in curves.items():
+        for seed, errors in enumerate(runs):
+            rows = [evaluation(i, metrics={"error": float(error)}) for i, error in enumerate(errors)]
+            config = {"algorithm": algorithm, "seed": seed}
+            run = description(config=config, objectives=(Objective("error", "error"),))
+            write_run(tmp_path / f"{algorithm}{seed}", rows, run)
+    comparison = compare([tmp_path], lambda run, task: np.array([2.0, 3.0, 4.0, 7.0, 9.0]))
+    reached = comparison.reached.set_index(["group", "level"])[["value", "reached", "evaluations"]]
+    expected = {
+        ("algorithm=fast", "algorithm=fast"): (3.0, 3, 2.0),
+        ("algorithm=fast", "algorithm=slow"): (5.0, 3, 2.0),
+        ("algorithm=fast", "optimum"): (2.0, 0, math.nan),
+        ("algorithm=slow", "algorithm=fast"): (3.0, 0, math.nan),
+        ("algorithm=slow", "algorithm=slow"): (5.0, 2, 3.0),
+        ("algorithm=slow", "optimum"): (2.0, 0, math.nan),
+    }
+    for place, row in expected.items():
+        np.testing.assert_equal(tuple(reached.loc[place]), row)
+    table = comparison.table.set_index("group")
+    assert table["rank"].to_dict() == {"algorithm=fast": 2.0, "algorithm=slow": pytest.approx(10 / 3)}
+    assert table["regret"].to_dict() == {"algorithm=fast": 1.0, "algorithm=slow": 3.0}
+    assert comparison.wins["error"].loc["algorithm=fast", "algorithm=slow"] == 1.0
+    slow = comparison.convergence.query("group == 'algorithm=slow'")
+    assert slow["mean"].tolist() == [9.0, 9.0, 5.0]
+    assert slow["se"].tolist() == [0.0, 0.0, pytest.approx(1.0)]
+
+
+def test_wins_add_up_over_tasks(tmp_path, write_run, description, evaluation):
+    """One task each is won, and in hypervolume more is better."""
+    run = {"tasks": {"x": "target", "y": "target"}}
+    for algorithm, errors in {"a": (1.0, 2.0), "b": (2.0, 1.0), "c": (2.0, 2.0)}.items():
+        rows = [
+            evaluation(i, task, metrics={"error": error, "latency_ms_gpu": 1.0})
+            for i, (task, error) in enumerate(zip("xy", errors, strict=True))
+        ]
+        write_run(tmp_path / algorithm, rows, description(config={"algorithm": algorithm, "seed": 0}, **run))
+    wins = compare([tmp_path]).wins
+    assert list(wins) == ["error", "hypervolume"]
+    for matrix in wins.values():
+        assert matrix.loc["algorithm=a"].tolist()[1:] == [0.5, 0.75]
+        assert matrix.loc["algorithm=c"].tolist()[:2] == [0.25, 0.25]
+        assert np.isnan(np.diag(matrix)).all()
+
+
 def test_hypervolume_has_one_reference_for_all_runs(sweep, description):
     (contest,) = compare([sweep(seeds=2)]).contests
     union = np.concatenate([m.view.points for members in contest.groups.values() for m in members])

@@ -39,6 +39,7 @@ def test_groups_are_paired_by_seed():
     assert (test.n, test.difference) == (6, pytest.approx(np.mean(expected)))
     assert test.p == test.p_holm == pytest.approx(wilcoxon(expected).pvalue)
     assert test.note == ""
+    assert test.lower == 1.0
 
 
 def test_too_few_pairs_are_not_tested():
@@ -53,6 +54,7 @@ def test_equal_groups_and_missing_values():
     same = dict.fromkeys(range(8), 1.0)
     (test,) = paired_tests({"a": same, "b": same | {7: math.nan}})
     assert (test.n, test.p, test.note) == (7, 1.0, "equal on every seed")
+    assert test.lower == 0.5
 
 
 def test_correction_is_over_all_pairs():

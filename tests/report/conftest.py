@@ -66,7 +66,11 @@ def write_run(tmp_path) -> Callable[..., Path]:
         settings = plain_config(compose("nsga2", "nasbench201", overrides)) | (changes or {})
         tasks = {e.task: e.role for e in evaluations}
         run = RunDescription(objectives, tasks, ("phone",) if len(objectives) > 1 else (), {}, settings, {})
-        decisive = {key: value for key, value in settings.items() if key not in ("workers", "measure_front")}
+        decisive = {
+            key: value
+            for key, value in settings.items()
+            if key not in ("workers", "parallel", "measure_front")
+        }
         with Ledger.open(tmp_path / name, decisive | (fingerprint or {}), run) as ledger:
             ledger.record(evaluations)
         (tmp_path / name / "config.yaml").touch()
