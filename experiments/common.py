@@ -203,7 +203,7 @@ def _frame(rows: list[dict[str, str]], jobs: Sequence[Job]) -> pd.DataFrame:
     found.sort(key=lambda row: place[row["setting"], row["method"], int(row["seed"])])
     frame = pd.DataFrame(found)
     numbers = [str(column) for column in frame if column not in TEXTS]
-    frame[numbers] = frame[numbers].apply(pd.to_numeric)
+    frame[numbers] = frame[numbers].replace("nan", "").apply(pd.to_numeric)
     return frame
 
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from experiments.nasbench201_optimum import METHODS, TASKS, count, main, optima, search_config, table
+from experiments.nasbench201_optimum import METHODS, STOPS, TASKS, count, main, optima, search_config, table
 
 SMALL = ["--seeds", "2", "--cap", "12", "--methods", "random,emtnas", "--metric", "test_accuracy"]
 
@@ -33,10 +33,31 @@ def test_whole_space_holds_every_optimum():
 
 
 def test_missed_optimum_counts_with_all_evaluations():
-    assert count(search_config("random", "valid_accuracy", 2)) == dict.fromkeys(TASKS, 2) | {
-        "total": 6,
-        "found": 0,
-    }
+    counted = count(search_config("random", "valid_accuracy", 2))
+
+    assert [counted[task] for task in TASKS] == [2, 2, 2]
+    assert (counted["total"], counted["found"], counted["shared"]) == (6, 0, 0)
+    assert all(counted[f"{task} gap 2"] > 0 for task in TASKS)
+
+
+def test_gap_falls_to_zero_where_the_optimum_is_found():
+    found = count(replace(search_config("no_transfer", "test_accuracy", 1000), seed=1))
+
+    for task in TASKS:
+        gaps = [found[f"{task} gap {stop}"] for stop in STOPS]
+        assert gaps == sorted(gaps, reverse=True)
+        assert [gap == 0 for gap in gaps] == [found[task] <= stop for stop in STOPS]
+
+
+def test_shared_architectures_are_those_a_second_task_asks():
+    found = count(replace(search_config("random", "valid_accuracy", 15_625), seed=3))
+    moved = count(replace(search_config("emtnas", "valid_accuracy", 60), seed=3))
+    alone = count(replace(search_config("no_transfer", "valid_accuracy", 60), seed=3))
+
+    assert found["shared"] > 0
+    assert found["shared rank"] == pytest.approx(15_625 / 2, rel=0.1)
+    assert moved["shared"] > alone["shared"]
+    assert moved["shared rank"] < found["shared rank"] / 2
 
 
 def test_runs_and_resumes(tmp_path, capsys):
@@ -55,9 +76,13 @@ def test_runs_and_resumes(tmp_path, capsys):
         "| emtnas |",
         "KTNAS, published | 100.7 | 27.9 | 60 | 188.5",
         "--cap 12",
+        "their rank on the second task",
+        "![Gap to the optimum over evaluations](nasbench201_optimum_test_accuracy.png)",
     ):
         assert words in page
     assert "valid_accuracy" not in page
+    picture = (tmp_path / "nasbench201_optimum_test_accuracy.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
 
 
 def test_table():
