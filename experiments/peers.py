@@ -1,12 +1,13 @@
 """Optuna's samplers on a task whose architectures are genotypes of categorical variables."""
 
 import warnings
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from experiments.tables import Table
-from ktnas.arrays import FloatArray, IntArray
+from ktnas.arrays import BoolArray, FloatArray, IntArray, KeyArray
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -24,6 +25,69 @@ SAMPLERS: dict[str, dict[str, Any]] = {
 
 TRIES = 20
 """Suggestions in a row that need no evaluation; then a random architecture is evaluated."""
+
+
+class Memory:
+    """What a peer has evaluated: an architecture is paid for once.
+
+    Args:
+        table: answers.
+        seed: of random architectures.
+    """
+
+    def __init__(self, table: Table, seed: int) -> None:
+        self._table = table
+        self._space = table.task.space
+        self._rng = np.random.default_rng(seed)
+        self._known: dict[int, tuple[IntArray, FloatArray]] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    @property
+    def genotypes(self) -> IntArray:
+        """Evaluated genotypes (N, V), in order."""
+        return np.array([genotype for genotype, _ in self._known.values()])
+
+    @property
+    def points(self) -> FloatArray:
+        """Their errors and latencies (N, 2)."""
+        return np.array([point for _, point in self._known.values()])
+
+    def answer(self, genotype: IntArray) -> FloatArray | None:
+        """Error and latency (2,) of a genotype (V,), evaluated if need be; None where the table lacks it."""
+        if not self._table.task.contains(genotype[None])[0]:
+            return None
+        identity = int(self._space.identities(genotype[None])[0])
+        if identity not in self._known:
+            self._known[identity] = genotype, self._table.points(genotype[None])[0]
+        return self._known[identity][1]
+
+    def unknown(self, genotypes: IntArray) -> BoolArray:
+        """Mask (N,) of the genotypes that the table has and that were not evaluated."""
+        return self._table.task.contains(genotypes) & ~self._is_known(self._space.identities(genotypes))
+
+    def draw(self, n: int) -> IntArray:
+        """Distinct random architectures (≤ n, V) that were not evaluated, fewer where fewer are left."""
+        left = self._left()
+        return left[self._rng.choice(len(left), min(n, len(left)), replace=False)]
+
+    def draw_one(self) -> IntArray:
+        """A random architecture (V,) that was not evaluated."""
+        left = self._left()
+        drawn: IntArray = left[self._rng.integers(len(left))]
+        return drawn
+
+    def _left(self) -> IntArray:
+        return self._table.universe[~self._is_known(self._identities)]
+
+    def _is_known(self, identities: KeyArray) -> BoolArray:
+        return np.isin(identities, np.array(list(self._known), dtype=np.uint64))
+
+    @cached_property
+    def _identities(self) -> KeyArray:
+        """Of every architecture of the table, (R,)."""
+        return self._space.identities(self._table.universe)
 
 
 def optuna_search(table: Table, name: str, budget: int, seed: int) -> FloatArray:
@@ -45,7 +109,15 @@ def optuna_search(table: Table, name: str, budget: int, seed: int) -> FloatArray
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study = optuna.create_study(directions=["minimize"] * 2, sampler=_sampler(name, seed))
-    return _Memory(table, study, np.random.default_rng(seed)).search(budget)
+    memory, variables = Memory(table, seed), table.task.space.variables
+    while len(memory) < budget:
+        for _ in range(TRIES):
+            if _try(study, table, memory):
+                break
+        else:
+            study.enqueue_trial(dict(zip(variables, memory.draw_one().tolist(), strict=True)))
+            _try(study, table, memory)
+    return memory.points
 
 
 def _sampler(name: str, seed: int) -> "BaseSampler":
@@ -56,49 +128,20 @@ def _sampler(name: str, seed: int) -> "BaseSampler":
     return sampler
 
 
-class _Memory:
-    """A study that pays for an architecture once."""
+def _try(study: "Study", table: Table, memory: Memory) -> bool:
+    """Ask for one suggestion and answer it; whether it took an evaluation."""
+    from optuna.trial import TrialState
 
-    def __init__(self, table: Table, study: "Study", rng: np.random.Generator) -> None:
-        self._table = table
-        self._study = study
-        self._rng = rng
-        self._space = table.task.space
-        self._known: dict[int, FloatArray] = {}
+    trial, before = study.ask(), len(memory)
+    point = memory.answer(_genotype(trial, table))
+    if point is None:
+        study.tell(trial, state=TrialState.FAIL)
+    else:
+        study.tell(trial, point.tolist())
+    return len(memory) > before
 
-    def search(self, budget: int) -> FloatArray:
-        while len(self._known) < budget:
-            for _ in range(TRIES):
-                if self._try():
-                    break
-            else:
-                self._study.enqueue_trial(self._fresh())
-                self._try()
-        return np.array(list(self._known.values()))
 
-    def _try(self) -> bool:
-        """Ask for one suggestion and answer it; whether it took an evaluation."""
-        from optuna.trial import TrialState
-
-        trial = self._study.ask()
-        genotype = self._genotype(trial)
-        if not self._table.task.contains(genotype)[0]:
-            self._study.tell(trial, state=TrialState.FAIL)
-            return False
-        identity = int(self._space.identities(genotype)[0])
-        new = identity not in self._known
-        if new:
-            self._known[identity] = self._table.points(genotype)[0]
-        self._study.tell(trial, self._known[identity].tolist())
-        return new
-
-    def _genotype(self, trial: "Trial") -> IntArray:
-        choices = zip(self._space.variables, self._space.n_choices.tolist(), strict=True)
-        return np.array([[trial.suggest_categorical(name, range(n)) for name, n in choices]], dtype=np.int64)
-
-    def _fresh(self) -> dict[str, int]:
-        """Parameters of a random architecture that was not evaluated yet."""
-        universe, known = self._table.universe, np.array(list(self._known), dtype=np.uint64)
-        left = universe[~np.isin(self._space.identities(universe), known)]
-        drawn = left[self._rng.integers(len(left))].tolist()
-        return dict(zip(self._space.variables, drawn, strict=True))
+def _genotype(trial: "Trial", table: Table) -> IntArray:
+    space = table.task.space
+    choices = zip(space.variables, space.n_choices.tolist(), strict=True)
+    return np.array([trial.suggest_categorical(name, range(n)) for name, n in choices], dtype=np.int64)

@@ -37,6 +37,7 @@ class Judge:
         self._samples = samples
         self._warps: dict[str, GapWarp | LogWarp] = {}
         self._data: dict[str, tuple[IntArray, IntArray, FloatArray]] = {}
+        self._references: dict[int, FloatArray] = {}
         self._weights = state.rng.dirichlet(np.ones(state.n_objectives))
 
     def observe(self, states: Sequence[TaskState]) -> None:
@@ -126,14 +127,26 @@ class Judge:
         gain = np.zeros(len(mean))
         for number, columns in enumerate(self._objectives.fronts):
             front = self._state.F[self._within[:, number]][:, columns]
-            if len(front):
-                reference = _beyond(front)
-            else:  # nothing keeps this front's limits yet: all that was seen says how far it reaches
-                reference = _beyond(self._state.F[np.isfinite(self._state.F).all(axis=1)][:, columns])
             front = front[non_dominated(front)]
+            reference = self._reference(points, number, columns)
             brought = self._front_improvement(points[..., columns], front, reference, columns)
             gain += brought * keeps[:, number]
         return gain
+
+    def _reference(self, points: FloatArray, number: int, columns: list[int]) -> FloatArray:
+        """Reference (k,) of a front: beyond all that was evaluated, and all that the pool is expected to be.
+
+        A search that has seen only fast architectures would else find slow ones worth nothing, however
+        accurate they may be. The first ``points`` (S, P, m) of a choice decide for all of it. Where nothing
+        keeps the front's limits yet, all that was evaluated counts.
+        """
+        if number not in self._references:
+            kept = self._within[:, number]
+            seen = self._state.F[kept if kept.any() else np.isfinite(self._state.F).all(axis=1)]
+            expected = np.median(points, axis=0)
+            expected = expected[np.isfinite(expected).all(axis=1)]
+            self._references[number] = _beyond(np.vstack([seen[:, columns], expected[:, columns]]))
+        return self._references[number]
 
     def _front_improvement(
         self, points: FloatArray, front: FloatArray, reference: FloatArray, columns: list[int]

@@ -48,3 +48,16 @@ class TestSurrogateScreen(ScreenContract):
             (device,) = scene.objectives.devices
             chosen = self.choose(scene, 0, scene.states[0].draw(5), 3)
             assert (device.latency(chosen, "a") <= 5).all()
+
+    def test_slow_architectures_are_worth_something_where_only_fast_ones_were_seen(self, tmp_path):
+        scene = Scene.of(write_tables(tmp_path, None), objectives=["error", "latency"], devices=["phone"])
+        state, (device,) = scene.states[0], scene.objectives.devices
+        everything = state.left()
+        order = np.argsort(device.latency(everything, "a"))
+        scene.tell(0, everything[order[:20]])
+        seen = device.latency(everything[order[:20]], "a")
+
+        gains = self.build(scene)._learn(state, scene.states).acquisition(everything)
+
+        slow = device.latency(everything, "a") > seen.max() + np.ptp(seen)
+        assert (gains[slow] > 0).mean() > 0.1
