@@ -18,6 +18,7 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from threadpoolctl import threadpool_limits
 
 from experiments import peer_botorch, peer_pymoo, peers
@@ -214,7 +215,7 @@ def apart(seconds: Callable[[int], float], seed: int) -> dict[str, float]:
 def _with_memory(seconds: Callable[[int], float], seed: int) -> dict[str, float]:
     with threadpool_limits(1):
         found = seconds(seed)
-    loky_pool._close()  # of functions; a process that was made by another does not close them at its end
+    loky_pool.close()  # of functions; a process that was made by another does not close them at its end
     return {"per_evaluation": round(found, 6), "peak_mb": peak_memory()}
 
 
@@ -328,6 +329,7 @@ def picture(rows: pd.DataFrame) -> bytes:
             medians = own.groupby("size")[column].median()
             ax.plot(medians.index, medians, "o-", markersize=4, color=colours[str(method)], label=method)
         ax.set(xscale="log", yscale="log", xlabel=part.replace("_", ", "), ylabel=COLUMNS[column])
+        ax.xaxis.set_minor_formatter(NullFormatter())
         ax.grid(alpha=0.25, linewidth=0.6, which="both")
     axes[0].legend(fontsize=7, frameon=False)
     for ax in axes[len(panels) :]:

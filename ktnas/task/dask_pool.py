@@ -54,7 +54,7 @@ class DaskPool(Pool):
         """As ``Pool.stream``; Dask asks another worker where one died.
 
         Raises:
-            UserError: as ``Pool.stream``; no cluster answers at ``address``.
+            UserError: as ``Pool.stream``; no scheduler with workers answers at ``address``.
         """
         from distributed import as_completed
         from distributed.scheduler import KilledWorker
@@ -102,12 +102,21 @@ def _connect(workers: int, address: str | None) -> "Client":
             )
             return Client(cluster)
     try:
-        return Client(address, timeout=CONNECT_SECONDS)
+        client = Client(address, timeout=CONNECT_SECONDS)
     except (OSError, ValueError) as problem:
         raise UserError(
             f"parallel.address={address}: no Dask scheduler answers there ({problem}). Start one with 'dask "
             "scheduler', and workers with 'dask worker ADDRESS'."
         ) from None
+    try:
+        client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+    except TimeoutError:
+        client.close()
+        raise UserError(
+            f"parallel.address={address}: the scheduler has no workers. Start some with 'dask worker "
+            f"{address}'."
+        ) from None
+    return client
 
 
 def _answer(question: Question) -> Outcome:

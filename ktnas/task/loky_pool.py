@@ -42,13 +42,13 @@ class LokyPool(Pool):
                         pending.remove(futures[future])
                         yield futures[future], outcome
                 if pending:
-                    _close()
+                    close()
             except (BrokenExecutor, BrokenProcessPool):
-                _close()
+                close()
             except UserError as problem:
                 raise UserError(str(problem)) from None
             except BaseException:
-                _close()
+                close()
                 raise
         for index in sorted(pending):
             yield index, died()
@@ -61,12 +61,13 @@ def _executor(workers: int) -> ProcessPoolExecutor:
     """The executor of that size in this directory; one of another size or elsewhere is closed."""
     kind = workers, Path.cwd()
     if kind not in _kept:
-        _close()
+        close()
         _kept[kind] = ProcessPoolExecutor(max_workers=workers, timeout=IDLE_SECONDS, env=ONE_THREAD)
     return _kept[kind]
 
 
-def _close() -> None:
+def close() -> None:
+    """End the workers that are kept."""
     while _kept:
         _kept.popitem()[1].shutdown(wait=True, kill_workers=True)
 

@@ -47,6 +47,16 @@ class TestDaskPool(ProcessPoolContract):
         with pytest.raises(UserError, match=r"parallel.address=tcp://127.0.0.1:9: no Dask scheduler answers"):
             answers(DaskPool(address="tcp://127.0.0.1:9"), len, 1)
 
+    def test_cluster_without_workers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("ktnas.task.dask_pool.CONNECT_SECONDS", 1)
+        with (
+            LocalCluster(n_workers=0, dashboard_address=":0") as cluster,
+            pytest.raises(
+                UserError, match=r"the scheduler has no workers\. Start some with 'dask worker tcp:"
+            ),
+        ):
+            answers(DaskPool(address=cluster.scheduler_address), len, 1)
+
     def test_without_dask(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("ktnas.task.dask_pool.find_spec", lambda name: None)
         with pytest.raises(UserError, match=r"pip install 'ktnas\[dask\]'"):
