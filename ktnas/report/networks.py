@@ -23,6 +23,7 @@ from ktnas.report.model_card import model_card
 from ktnas.report.run_space import run_space, space_reference
 from ktnas.space import SearchSpace, load_space
 from ktnas.threads import one_torch_thread
+from ktnas.train.kept import DIRECTORY as TRAINED
 from ktnas.version import __version__
 
 if TYPE_CHECKING:
@@ -88,8 +89,9 @@ def export_networks(
         The paths written.
 
     Raises:
-        UserError: a space that is unknown or has no networks, a task that no network is known for, an empty
-            front, a network that cannot be written, or whose file does not compute what it computes.
+        UserError: a space that is unknown or has no networks, a task that no network is known for, a run that
+            keeps its trained networks itself, an empty front, a network that cannot be written, or whose file
+            does not compute what it computes.
     """
     space = run_space(record.description.config)
     if not space.network:
@@ -98,6 +100,12 @@ def export_networks(
         from ktnas.measure.onnx_file import check_onnx
 
         check_onnx("onnxruntime")
+    trained = record.run_dir / TRAINED
+    if task is None and trained.is_dir():
+        raise UserError(
+            f"The run has trained its networks: they are in {trained} with their weights, and "
+            "ktnas.train.kept.load_trained reads them. --task NAME exports untrained ones."
+        )
     chosen = list(front_networks(record, task, size, seed))
     if not chosen:
         raise UserError(f"{record.run_dir} has no front yet: no evaluation of a target task succeeded.")

@@ -51,6 +51,13 @@ def test_state_dicts_come_back(record, tmp_path):
         assert loaded(task.inputs(2)).shape == (2, 100)
 
 
+def test_trained_networks_are_in_the_run(record, tmp_path):
+    (record.run_dir / "trained").mkdir()
+    with pytest.raises(UserError, match=r"has trained its networks: they are in .*trained with"):
+        export_networks(record, tmp_path / "out", "torch")
+    assert not (tmp_path / "out").exists()
+
+
 def test_onnx_files_compute_what_torch_does(record, tmp_path):
     written = export_networks(record, tmp_path, "onnx", size=8)
 
