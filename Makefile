@@ -34,7 +34,7 @@ test: $(VENV)/.installed-dev
 	@echo "==> Layering (import-linter)"
 	@$(BIN)/lint-imports
 	@echo "==> Tests (pytest)"
-	@$(BIN)/pytest -n 2 -m "" $(ARGS)
+	@$(BIN)/pytest -n 2 --dist worksteal -m "" $(ARGS)
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || { \

@@ -1,13 +1,14 @@
 """Processes of this machine, through loky."""
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
-from joblib.externals.loky import ProcessPoolExecutor
+from joblib.externals.loky import ProcessPoolExecutor, process_executor
 
 from ktnas.errors import UserError
 from ktnas.task.isolation import AbandonedError, evaluate_isolated
@@ -62,7 +63,9 @@ def _executor(workers: int) -> ProcessPoolExecutor:
     kind = workers, Path.cwd()
     if kind not in _kept:
         close()
-        _kept[kind] = ProcessPoolExecutor(max_workers=workers, timeout=IDLE_SECONDS, env=ONE_THREAD)
+        _kept[kind] = ProcessPoolExecutor(
+            max_workers=workers, timeout=IDLE_SECONDS, env=ONE_THREAD, initializer=_keep_what_is_loaded
+        )
     return _kept[kind]
 
 
@@ -70,6 +73,14 @@ def close() -> None:
     """End the workers that are kept."""
     while _kept:
         _kept.popitem()[1].shutdown(wait=True, kill_workers=True)
+
+
+def _keep_what_is_loaded() -> None:
+    """Have a worker live that has loaded a large library: loky takes that for a leak of memory.
+
+    What an evaluation itself takes ends with its process.
+    """
+    process_executor._MAX_MEMORY_LEAK_SIZE = sys.maxsize
 
 
 def _answer(question: Question, search: int) -> Outcome:

@@ -142,7 +142,7 @@ def test_memory_that_runs_out_is_an_outcome(npz: Path) -> None:
     """An architecture too large for this machine: torch's allocator refuses it."""
     vast = task_on(npz)
     settings = TrainingSettings.of(SETTINGS | {"network": {"channels": 1 << 22}})
-    vast._use(replace(vast.trainer, settings=settings), 1, None)
+    vast._use(replace(vast.trainer, settings=settings), None, None)
     (outcome,) = vast.evaluate(SPACE.parse(texts(1)))
     assert outcome.status == "failed"
     assert "memory" in outcome.message

@@ -49,9 +49,7 @@ def test_download_that_fails(torchvision, tmp_path):
 
 def test_torchvision_that_is_missing(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "torchvision", None)
-    with pytest.raises(
-        UserError, match="read by torchvision, which is not installed: pip install torchvision"
-    ):
+    with pytest.raises(UserError, match="read by torchvision, which is not installed: pip install 'ktnas"):
         read_torchvision("CIFAR10", tmp_path)
 
 
