@@ -48,10 +48,14 @@ def name(page):
 
 @pytest.fixture
 def environment(tmp_path):
-    """The caller's environment, where ``ktnas`` and ``python`` are those of the tests, and so is the data."""
+    """The caller's environment, with the ``ktnas``, ``python`` and ``dask`` of the tests, and their data."""
     tools = tmp_path / "tools"
     tools.mkdir()
-    for command, target in (("ktnas", f"{sys.executable} -m ktnas"), ("python", sys.executable)):
+    for command, target in (
+        ("ktnas", f"{sys.executable} -m ktnas"),
+        ("python", sys.executable),
+        ("dask", f"{sys.executable} -m dask"),
+    ):
         (tools / command).write_text(f'#!/bin/sh\nexec {target} "$@"\n')
         (tools / command).chmod(0o755)
     data = os.environ.get("KTNAS_DATA", str(ROOT.parent / "shared" / "data"))
