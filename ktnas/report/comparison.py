@@ -5,12 +5,12 @@ from base64 import b64encode
 from dataclasses import dataclass
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ktnas.record.compare import Comparison
 from ktnas.record.compare_plot import convergence_png, wins_png
 from ktnas.record.contest import TITLES, Contest
 from ktnas.report.content import mean_text
+from ktnas.report.templates import page_environment
 from ktnas.version import __version__
 
 FINALS = {"error": TITLES["error"], "regret": "regret", "rank": "rank in table"} | TITLES
@@ -120,19 +120,16 @@ def comparison_page(comparison: Comparison) -> str:
         }
         for number, contest in enumerate(comparison.contests)
     ]
-    environment = Environment(
-        loader=PackageLoader("ktnas", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("comparison.html.j2").render(
-        contests=contests,
-        wins=[wins(comparison, measure) for measure in comparison.wins],
-        wins_picture=_embedded(wins_png(comparison.wins)) if comparison.wins else None,
-        warnings=comparison.warnings,
-        version=__version__,
+    return (
+        page_environment()
+        .get_template("comparison.html.j2")
+        .render(
+            contests=contests,
+            wins=[wins(comparison, measure) for measure in comparison.wins],
+            wins_picture=_embedded(wins_png(comparison.wins)) if comparison.wins else None,
+            warnings=comparison.warnings,
+            version=__version__,
+        )
     )
 
 

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup
 
 from ktnas.record.compare import compare
@@ -16,6 +16,7 @@ from ktnas.record.runs import Run, find_runs
 from ktnas.record.status import from_here
 from ktnas.report import content
 from ktnas.report.figures import contest_figures, table_name
+from ktnas.report.templates import page_environment
 from ktnas.version import __version__
 
 
@@ -146,13 +147,7 @@ def _title(parts: Sequence[content.RunPart]) -> str:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("ktnas", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.filters |= {"number": content.number_text, "label": content.column_label}
     environment.globals["cell"] = content.cell
     environment.globals["table_name"] = table_name
