@@ -9,7 +9,7 @@ machine that does nothing else.
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from functools import cache, partial
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,8 @@ from ktnas.space import SearchSpace, load_space
 
 NAME = "device_table"
 SPACE = "nasbench201"
-RUNNERS = {"torch": "cpu", "onnxruntime": "onnxruntime"}
+RUNNERS = {"torch": "cpu", "onnxruntime": "onnxruntime", "cuda": "cuda"}
+CPU_RUNNERS = ("torch", "onnxruntime")
 RUNS = (1, 2)
 SIZES = (20, 100)
 METHODS = ("second_run", "flops", "layer_wise", "layers_measured", "gcn", "few_shot_alone", "few_shot")
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--drift", type=float, default=0.05, help="of the reference, from which on looks are repeated"
     )
     parser.add_argument("--space", default=SPACE, help=f"(default: {SPACE})")
-    parser.add_argument("--runners", type=names_among(list(RUNNERS)), default=list(RUNNERS))
+    parser.add_argument("--runners", type=names_among(list(RUNNERS)), default=list(CPU_RUNNERS))
     parser.add_argument("--sizes", type=names_among(list(map(str, SIZES))), default=list(map(str, SIZES)))
     given = parser.parse_args(arguments)
     jobs = []
@@ -90,14 +91,23 @@ def measure_all(given: argparse.Namespace) -> None:
     space, task = load_space(given.space), network_task("cifar10", size=given.pixels)
     genotypes = draw(space, given.networks, seed=0)
     plan = Plan(Limits(max_seconds=given.max_seconds), looks=given.looks, every=10, tolerance=given.drift)
+    texts = space.format(genotypes)
     for run in RUNS:
         for runner in given.runners:
-            _measure(space, task, runner, run, genotypes, plan, given.out / NAME)
+            if not _finished(given.out / NAME / f"{runner}_{run}", texts):
+                _measure(space, task, runner, run, genotypes, plan, given.out / NAME)
     if "layers_measured" in given.methods:
         for runner in given.runners:
             path = given.out / NAME / f"{runner}.operations.csv"
-            texts = space.format(genotypes)
             measure_layers(space, texts, _runner(runner), task, path, plan, _progress(f"{runner}, layers"))
+
+
+def _finished(stem: Path, texts: Sequence[str]) -> bool:
+    """Whether all of ``texts`` were measured; they can then be judged on another machine."""
+    description = read_description(stem.with_name(f"{stem.name}.json"))
+    if description is None or not description["finished"]:
+        return False
+    return set(texts) <= set(pd.read_csv(stem.with_name(f"{stem.name}.csv"))["arch"])
 
 
 def _measure(
@@ -131,7 +141,6 @@ def _progress(what: str) -> Any:
     return lambda done, total: print(f"[{done}/{total}] {what}", file=sys.stderr, flush=True)
 
 
-@cache
 def latencies(out: Path, runner: str) -> pd.DataFrame:
     """Latencies in ms of the networks measured in both runs: index ``arch``, a column per run."""
     columns = {
@@ -188,15 +197,17 @@ def hardware(out: Path, runners: Sequence[str]) -> str:
         description = read_description(out / NAME / f"{runner}_1.json")
         assert description is not None
         machine, settings = description["machine"], description["settings"]
+        parameters = settings["runner"]
         version = (
             f"onnxruntime {machine['onnxruntime']}"
             if runner == "onnxruntime"
             else f"torch {machine['torch']}"
         )
         lines.append(
-            f"- {runner}: {machine['cpu']}, {machine['usable_cores']} cores, {machine['memory_gib']:g} GiB, "
-            f"{machine['os'].partition('-')[0]}; {version}, {settings['runner']['threads']} thread, batch "
-            f"{settings['runner']['batch']}, float32, at most {settings['max_seconds']:g} s per look."
+            f"- {runner}: {machine.get('gpu') or machine['cpu']}, {machine['usable_cores']} cores, "
+            f"{machine['memory_gib']:g} GiB, {machine['os'].partition('-')[0]}; {version}, "
+            f"{parameters['threads']} thread, batch {parameters['batch']}, float32, at most "
+            f"{settings['max_seconds']:g} s per look."
         )
     return "\n".join(lines) + "\n"
 

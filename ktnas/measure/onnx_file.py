@@ -19,6 +19,7 @@ def check_onnx(*packages: str) -> None:
     missing = [name for name in (*NEEDED, *packages) if find_spec(name) is None]
     if missing:
         raise UserError(f"{', '.join(missing)} not installed, which ONNX needs: pip install 'ktnas[onnx]'")
+    import onnx  # noqa: F401 - here, that it is imported once, before processes that need it are forked
 
 
 def export_onnx(network: "nn.Module", inputs: "tuple[Tensor, ...]", path: Path) -> None:

@@ -31,7 +31,8 @@ class Limits:
 
     Attributes:
         precision: share of the latency that half its confidence interval may be wide.
-        max_seconds: time for one look at a network, warm-up included; a run that has begun is finished.
+        max_seconds: time for one look at a network, warm-up included but for its first run, in which a device
+            loads what it needs; a run that has begun is finished.
         quantile: of the times of the runs that is the latency. What disturbs a device makes it slower, so a
             low one repeats better than the median, 0.5.
     """
@@ -97,10 +98,11 @@ def time_runs(
     Raises:
         ValueError: ``run`` gave a number that is not finite and above 0.
     """
-    started = clock()
-    deadline = started + limits.max_seconds
     with _no_garbage_collection():
-        count = 1
+        if warm_up:
+            _checked(run(1))
+        started, count = clock(), 1
+        deadline = started + limits.max_seconds
         if warm_up:
             count = _runs_per_sample(run)
             _warm_up(run, count, clock, started + limits.max_seconds * WARM_UP_SHARE)
@@ -147,8 +149,7 @@ def _ranks(n: int, quantile: float, confidence: float) -> tuple[int, int]:
 
 
 def _runs_per_sample(run: Run) -> int:
-    """Runs that take ``SAMPLE_MS`` together; the very first run is not looked at."""
-    _checked(run(1))
+    """Runs that take ``SAMPLE_MS`` together."""
     return max(1, math.ceil(SAMPLE_MS / min(_checked(run(1)))))
 
 

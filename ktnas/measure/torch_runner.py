@@ -1,6 +1,7 @@
 """Networks run by torch, as they are or compiled, on a CPU or a GPU."""
 
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +112,8 @@ def _compile(network: nn.Module, inputs: tuple[Tensor, ...]) -> Forward:
     config.compile_threads = 1  # in this process, which is killed when it takes too long
     compiled: Forward = torch.compile(network)
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # advice on other precisions, which would be another network
             compiled(*inputs)
     except Exception as problem:  # the compiler raises what it pleases
         reason = next((line.strip() for line in str(problem).splitlines() if line.strip()), repr(problem))

@@ -40,7 +40,7 @@ class TestTorch(RunnerContract):
 
     def test_description_has_what_numbers_depend_on(self):
         told = self.build().describe()
-        assert told["torch"] == torch.__version__ == version("torch")
+        assert told["torch"] == version("torch")
         assert told["cores"] >= told["usable_cores"] >= 1
         assert told["memory_gib"] > 0
         assert told["cpu"]

@@ -44,6 +44,11 @@ def test_warming_up_does_not_count():
     assert World(lambda run: 5 + 50 * 0.7**run).timed(warm_up=False).latency_ms > timing.latency_ms
 
 
+def test_a_slow_first_run_takes_none_of_the_time():
+    slow = World(lambda run: 3000 if run == 0 else 4.0)
+    assert slow.timed(max_seconds=1) == World(lambda run: 4.0).timed(max_seconds=1)
+
+
 def test_warming_up_ends():
     world = World(lambda run: 0.5 + 10 * 0.99**run)
     assert world.timed(max_seconds=1).repeats > 10
