@@ -46,6 +46,10 @@ POOLED = {"name": "multitask_gp", "sharing": 1 - 1e-9, "trust": 0}
 """Correlation 1, which no gradient moves: source and target are one function, up to its level."""
 
 
+WHOLE = {"lead": 0}
+"""The source does not narrow the space."""
+
+
 @dataclass(frozen=True)
 class Method:
     """An algorithm, whether it knows a source, and the method that is the same without one."""
@@ -61,12 +65,13 @@ METHODS = {
     "ktnas_paper_no_source": Method("ktnas_paper", False),
     "ktnas_paper": Method("ktnas_paper", True, "ktnas_paper_no_source"),
     "ktnas_no_source": Method("ktnas", False),
-    "pooled": Method("ktnas", True, "ktnas_no_source", {"surrogate": POOLED}),
-    "learned": Method("ktnas", True, "ktnas_no_source", {"surrogate": {"trust": 0}}),
+    "pooled": Method("ktnas", True, "ktnas_no_source", {"surrogate": POOLED, "screen": WHOLE}),
+    "learned": Method("ktnas", True, "ktnas_no_source", {"surrogate": {"trust": 0}, "screen": WHOLE}),
+    "joint_first": Method("ktnas", True, "ktnas_no_source", {"screen": WHOLE}),
     "ktnas": Method("ktnas", True, "ktnas_no_source"),
 }
 FIRST = ("random", "ktnas_no_source", "ktnas")
-ABLATED = ("learned",)
+ABLATED = ("learned", "joint_first")
 """Run on the pairs of the ring alone."""
 
 RING_TEXT = ",\n  ".join(
@@ -82,8 +87,11 @@ target. Every source was searched by `ktnas` alone, the same for all methods of 
   is worth is chance alone.
 - `pooled` is `ktnas` with a Gaussian process that takes source and target for one function, up to a constant.
 - The pairs of each target after one source are {RING_TEXT}.
-  There, `learned` estimates one correlation of source and target and uses it throughout; it has no model of
-  the target alone to take turns with.
+  There, `learned` estimates one correlation of source and target and uses it throughout. `joint_first` uses
+  it for the first 8 evaluations, then the target's own model unless the joint one is better by two standard
+  errors.
+- `ktnas` chooses the first evaluation with it, the next seven by the target's own model among the tenth of
+  the architectures that the source expects to be best, and goes on like `joint_first`.
 
 *What a source is worth* is log2(rank with / rank without), below 0 where it helps. Intervals are those of
 Student's t at 95 % over the means of the targets, since pairs that share a target share its runs without a

@@ -10,9 +10,11 @@ from ktnas import registry
 from ktnas.arrays import FloatArray, IntArray
 from ktnas.encoding.base import Encoding
 from ktnas.engine.judge import Judge
+from ktnas.engine.narrowing import Narrowing
 from ktnas.engine.objectives import Objectives
 from ktnas.engine.screen import Screen
 from ktnas.engine.state import TaskState
+from ktnas.errors import UserError
 from ktnas.surrogate.base import Surrogate
 
 
@@ -29,30 +31,46 @@ class SurrogateScreen(Screen):
     grows by the neighbours of its best until they bring nothing better, so its cost does not depend on the
     size of the space.
 
+    A target of one objective with a known source chooses its first evaluation by the surrogates of all tasks.
+    Then, up to ``lead`` evaluations, it chooses by those of the targets alone, among what a source expects to
+    be good (``Narrowing``). A source that disagrees so takes one evaluation at most, and restricts a few.
+
     Attributes:
         random: random architectures in the pool.
         elite: members whose neighbours join the pool in each round.
         rounds: of growing, at most.
         samples: quasi-random samples behind an expected hypervolume improvement, a power of 2.
+        lead: evaluations of a target up to which its sources say where to look; 0 for none.
+        share: of random architectures, expected best, among which it looks then.
     """
 
     random: int = 256
     elite: int = 6
     rounds: int = 6
     samples: int = 32
+    lead: int = 8
+    share: float = 0.1
     _objectives: Objectives = field(init=False, repr=False)
     _surrogates: dict[str, Surrogate] = field(default_factory=dict, init=False, repr=False)
+    _of_targets: dict[str, Surrogate] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise UserError(f"screen.share={self.share}: must be above 0, and 1 at most.")
 
     def prepare(
         self, objectives: Objectives, encoding: Encoding, surrogate: dict[str, Any], n_tasks: int, seed: int
     ) -> None:
-        """As in ``Screen``; one surrogate per column."""
+        """As in ``Screen``; one surrogate of all tasks and one of targets per column."""
         self._objectives = objectives
         columns = dict.fromkeys((*objectives.names, *objectives.limits))
-        self._surrogates = {
-            column: registry.build("surrogate", surrogate).prepare(encoding, n_tasks, seed)
-            for column in columns
-        }
+        self._surrogates, self._of_targets = (
+            {
+                column: registry.build("surrogate", surrogate).prepare(encoding, n_tasks, seed)
+                for column in columns
+            }
+            for _ in range(2)
+        )
 
     def informed(self, state: TaskState, states: Sequence[TaskState]) -> bool:
         """Whether any task has two successful evaluations."""
@@ -60,10 +78,10 @@ class SurrogateScreen(Screen):
 
     def choose(self, state: TaskState, states: Sequence[TaskState], candidates: IntArray, n: int) -> IntArray:
         """As in ``Screen``: the best of the pool, one after the other when ``n`` > 1."""
-        judge = self._learn(state, states)
+        judge, narrowing = self._learn(state, states)
         chosen = state.genotypes[:0]
         for _ in range(n):
-            pool, scores = self._grow(state, judge, candidates, chosen)
+            pool, scores = self._grow(state, judge, narrowing, candidates, chosen)
             if not len(pool):
                 break
             best = pool[[int(np.argmax(scores))]]
@@ -72,14 +90,38 @@ class SurrogateScreen(Screen):
                 judge.believe(best)
         return chosen
 
-    def _learn(self, state: TaskState, states: Sequence[TaskState]) -> Judge:
+    def _learn(self, state: TaskState, states: Sequence[TaskState]) -> tuple[Judge, Narrowing | None]:
         free = () if state.task is None else self._objectives.free(state.task)
         judge = Judge(state, self._objectives, free, self._surrogates, self.samples)
         judge.observe(states)
-        return judge
+        sources = self._leading(state, states)
+        if not sources:
+            return judge, None
+        alone = Judge(state, self._objectives, free, self._of_targets, self.samples)
+        alone.observe([other for other in states if other.role == "target"])
+        return alone, Narrowing.of(self._surrogates["error"], sources, self.share)
+
+    def _leading(self, state: TaskState, states: Sequence[TaskState]) -> list[TaskState]:
+        """Sources that say where ``state`` looks now.
+
+        What a run of another space makes one expect follows the targets, and leads in its own way.
+        """
+        begun = np.isfinite(state.errors).any() and len(state) < self.lead
+        if state.role != "target" or not begun or self._objectives.names != ("error",):
+            return []
+        return [
+            other
+            for other in states[: state.index]
+            if other.role == "source" and np.isfinite(other.errors).sum() >= self.lead
+        ]
 
     def _grow(
-        self, state: TaskState, judge: Judge, candidates: IntArray, chosen: IntArray
+        self,
+        state: TaskState,
+        judge: Judge,
+        narrowing: Narrowing | None,
+        candidates: IntArray,
+        chosen: IntArray,
     ) -> tuple[IntArray, FloatArray]:
         """Pool (P, V) of architectures not evaluated and not chosen yet, and their acquisition (P,)."""
         space = state.space
@@ -94,6 +136,8 @@ class SurrogateScreen(Screen):
             identities = space.identities(incoming).tolist()
             incoming = incoming[[identity not in taken for identity in identities]]
             taken.update(identities)
+            if narrowing is not None:
+                incoming = incoming[narrowing.admits(incoming)]
             if not len(incoming):
                 break
             pool = np.vstack([pool, incoming])

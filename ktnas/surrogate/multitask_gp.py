@@ -44,16 +44,19 @@ class MultiTaskGP(Surrogate):
     A task with ``trust`` observations or more is also modelled alone. Which of the two models predicts it is
     told by the leave-one-out log densities of the task's own observations (Rasmussen and Williams 2006,
     section 5.4.2): the better one where their mean difference exceeds two standard errors. Where it does not,
-    and another task has more observations, the two take turns from one number of observations to the next, so
-    that a search that is led by others looks past them too.
+    it is the model of all tasks, unless another task has more observations: a task that is led by others is
+    then predicted from itself, so that one which disagrees does not mislead it.
 
     Attributes:
-        refit: observations after which the hyper-parameters are fitted anew, once there are 20.
+        refit: observations after which the hyper-parameters are fitted anew, once there are 20. Beyond
+            ``limit`` they are fitted anew with every tenth more that has been seen.
         iterations: of L-BFGS per fit.
         noise: prior mean of the noise variance, for values of variance 1.
         sharing: prior mean of ``a``, a loose one: the data soon overrule it.
         trust: observations from which a task may be predicted from itself alone; 0 is never.
-        limit: observations used at most, the best of each task first; a fit costs O(limit^3).
+        limit: observations used at most, the best of each task first. A fit costs O(limit^3), one of the
+            hyper-parameters ``iterations`` times that; beyond the limit there are O(log N) of the latter
+            among N observations, so that no cost grows faster than N.
     """
 
     refit: int = 10
@@ -70,6 +73,7 @@ class MultiTaskGP(Surrogate):
     _prior_sd: FloatArray = field(init=False, repr=False)
     _groups: list[slice] = field(init=False, repr=False)
     _data: Observations | None = field(default=None, init=False, repr=False)
+    _seen: IntArray = field(init=False, repr=False)
     _levels: Levels = field(init=False, repr=False)
     _factor: FloatArray = field(init=False, repr=False)
     _weights: FloatArray = field(init=False, repr=False)
@@ -105,13 +109,19 @@ class MultiTaskGP(Surrogate):
         if not len(values):
             return self
         chosen = _best_per_task(tasks, values, self.limit)
-        genotypes, tasks, values = genotypes[chosen], tasks[chosen], values[chosen]
+        seen = np.bincount(tasks, minlength=self._n_tasks)
+        return self._learn(genotypes[chosen], tasks[chosen], values[chosen], seen)
+
+    def _learn(self, genotypes: IntArray, tasks: IntArray, values: FloatArray, seen: IntArray) -> Self:
+        """Fit to the observations that are used; ``seen`` (T,) is how many there were of each task."""
+        self._seen = seen
         self._levels = Levels.of(tasks, values, self._n_tasks)
         self._observe(genotypes, tasks, self._levels.standardise(tasks, values))
-        n_values = len(values)
-        if n_values >= self._next_fit:
+        n_seen = int(seen.sum())
+        if n_seen >= self._next_fit:
             self._maximise()
-            self._next_fit = n_values + (self.refit if n_values > 20 else max(2, self._n_tasks))
+            few = max(2, self._n_tasks) if n_seen <= 20 else self.refit
+            self._next_fit = n_seen + (few if n_seen == len(values) else max(few, n_seen // 10))
         self._solve()
         return self
 
@@ -138,6 +148,7 @@ class MultiTaskGP(Surrogate):
         if self._data is not None:
             state |= {name: getattr(self._data, name) for name in ("genotypes", "tasks", "values")}
             state |= {"levels": self._levels.levels, "scale": np.array([self._levels.scale])}
+            state["seen"] = self._seen
         for task, model in self._alone.items():
             state |= {f"alone.{task}.{name}": array for name, array in model.state().items()}
         return state
@@ -149,6 +160,7 @@ class MultiTaskGP(Surrogate):
         self._data, self._chosen = None, {}
         if "values" in state:
             self._levels = Levels(state["levels"], float(state["scale"][0]))
+            self._seen = state["seen"]
             self._observe(state["genotypes"], state["tasks"], state["values"])
             self._solve()
         self._alone = {
@@ -181,15 +193,16 @@ class MultiTaskGP(Surrogate):
             if 0 < self.trust <= own.sum() < len(own):
                 if task not in self._alone:
                     self._alone[task] = self._single()
-                alone = self._alone[task].fit(
+                alone = self._alone[task]._learn(
                     self._data.genotypes[own],
                     np.zeros(own.sum(), dtype=np.int64),
                     self._levels.levels[task] + self._levels.scale * self._data.values[own],
+                    self._seen[[task]],
                 )
                 gain = self.leave_one_out()[own] - alone.leave_one_out()
                 evidence = gain.mean() * np.sqrt(len(gain)) / max(float(gain.std()), 1e-12)
                 led = np.bincount(self._data.tasks).max() > len(gain) + 1
-                if evidence < -EVIDENCE or (led and evidence < EVIDENCE and len(gain) % 2):
+                if evidence < (EVIDENCE if led else -EVIDENCE):
                     self._chosen[task] = alone
         return self._chosen[task]
 

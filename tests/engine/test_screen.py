@@ -1,8 +1,12 @@
 import numpy as np
+import pandas as pd
+import pytest
 
+from ktnas import registry
 from ktnas.engine.config import LimitsConfig
+from ktnas.errors import UserError
 from tests.engine.contract import ScreenContract
-from tests.engine.scene import Scene, write_tables
+from tests.engine.scene import SPACE, Scene, write_tables
 
 
 class TestNoScreen(ScreenContract):
@@ -57,7 +61,44 @@ class TestSurrogateScreen(ScreenContract):
         scene.tell(0, everything[order[:20]])
         seen = device.latency(everything[order[:20]], "a")
 
-        gains = self.build(scene)._learn(state, scene.states).acquisition(everything)
+        gains = self.build(scene)._learn(state, scene.states)[0].acquisition(everything)
 
         slow = device.latency(everything, "a") > seen.max() + np.ptp(seen)
         assert (gains[slow] > 0).mean() > 0.1
+
+    def test_known_source_says_where_a_target_looks_first(self, tmp_path):
+        """Among its best, after the first evaluation and before the eighth."""
+        scene = Scene.of(write_tables(tmp_path, None)).evaluate(0, 60)
+        source, target = scene.states
+        source.role = "source"
+        everything = SPACE.architectures()
+        scores = pd.read_csv(tmp_path / "scores.csv").set_index("arch")["b"]
+        for led in (False, True, True, False):
+            screen = self.build(scene)
+            _, narrowing = screen._learn(target, scene.states)
+            assert (narrowing is not None) == led
+            if narrowing is not None:
+                assert 0.05 < narrowing.admits(everything).mean() < 0.2
+                chosen = screen.choose(target, scene.states, target.draw(5), 3)
+                assert narrowing.admits(chosen).all()
+                assert (scores[SPACE.format(chosen)] > scores.median()).all(), "the tasks agree"
+            scene.evaluate(1, 4 if len(target) else 1)
+
+    def test_only_a_source_leads_and_only_a_target_is_led(self, config):
+        scene = Scene.of(config, tasks=("a", "b", "c")).evaluate(0, 20).evaluate(1, 20).evaluate(2, 3)
+        screen = self.build(scene)
+        assert [screen._leading(state, scene.states) for state in scene.states] == [[], [], []]
+        scene.states[0].role = "source"
+        assert [screen._leading(state, scene.states) for state in scene.states] == [[], [], scene.states[:1]]
+        scene.states[2].role = "source"
+        assert screen._leading(scene.states[2], scene.states) == []
+
+    def test_fronts_of_two_objectives_are_not_narrowed(self, config):
+        scene = Scene.of(config, objectives=["error", "latency"], devices=["phone"])
+        scene.evaluate(0, 20).evaluate(1, 3).states[0].role = "source"
+        assert self.build(scene)._leading(scene.states[1], scene.states) == []
+
+    @pytest.mark.parametrize("share", [0, -0.1, 1.5])
+    def test_share_lies_between_0_and_1(self, share):
+        with pytest.raises(UserError, match=r"screen\.share"):
+            registry.build("screen", {"name": "surrogate", "share": share})

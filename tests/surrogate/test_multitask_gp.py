@@ -56,3 +56,26 @@ def test_limit_keeps_the_best_of_each_task():
     asked = draw(30, seed=1)
 
     np.testing.assert_array_equal(limited.predict(asked, 0), chosen.predict(asked, 0))
+
+
+def test_hyper_parameters_are_fitted_beyond_the_limit_and_ever_more_rarely():
+    """Those of all tasks, and those of a task alone."""
+    genotypes, tasks = draw(400), np.arange(400) % 2
+    values = truth(genotypes)
+    gp = MultiTaskGP(limit=60).prepare(CellFeatures().fit(SPACE, 0), 2, 0)
+    fitted: dict[str, list[int]] = {"theta": [], "alone.0.theta": []}
+    before: dict[str, list[float]] = {}
+    for n in range(40, 401):
+        gp.fit(genotypes[:n], tasks[:n], values[:n]).predict(genotypes[:1], 0)
+        state = gp.state()
+        for name, found in fitted.items():
+            if state[name].tolist() != before.get(name):
+                found.append(n)
+            before[name] = state[name].tolist()
+
+    assert np.diff([n for n in fitted["theta"] if n <= 60]).tolist() == [10, 10]
+    for found in fitted.values():
+        beyond = np.array([n for n in found if n > 120])
+        assert beyond[-1] > 350, "it goes on"
+        assert (np.diff(beyond) > beyond[:-1] / 11).all()
+        assert np.diff(beyond)[-1] > 25, "and gets rarer"
