@@ -357,7 +357,8 @@ def picture(rows: pd.DataFrame, problems: Sequence[Problem], budget: int) -> byt
         ax.set_ylim(max(0, 2 * np.nanmedian(own[list(columns.values())]) - 105), 101)
         ax.grid(alpha=0.25, linewidth=0.6)
     panels[0].set_ylabel("hypervolume, % of the true front's")
-    panels[len(problems) - 1].legend(fontsize=7, frameon=False, loc="lower right")
+    fullest = max(panels, key=lambda ax: len(ax.lines))
+    fullest.legend(fontsize=7, frameon=False, loc="lower right")
     for ax in panels[len(problems) :]:
         ax.set_axis_off()
     return png(figure)
