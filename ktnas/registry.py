@@ -85,6 +85,7 @@ PLUGINS: dict[str, dict[str, str | type]] = {
     "screen": {
         "none": "ktnas.engine.screen:NoScreen",
         "surrogate": "ktnas.engine.surrogate_screen:SurrogateScreen",
+        "zero_cost": "ktnas.engine.zero_cost_screen:ZeroCostScreen",
     },
     "parallel": {
         "dask": "ktnas.task.dask_pool:DaskPool",

@@ -40,7 +40,9 @@ def export(
         int | None,
         typer.Option("--size", help="Pixels of a side of their inputs. Default: the task's.", min=1),
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Of their weights. Default: 0.", min=0)] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Of untrained weights. Default: 0.", min=0)
+    ] = None,
 ) -> None:
     """Write a run's evaluations and fronts, or the networks of its fronts.
 
@@ -51,7 +53,8 @@ def export(
 
     onnx, torch: each network of the fronts of target tasks, checked against
     torch, as TASK_KEY.onnx or TASK_KEY.safetensors, beside TASK_KEY.json (how
-    it is built) and TASK_KEY.md (a model card). Weights are the initial ones.
+    it is built) and TASK_KEY.md (a model card). Weights are those that the run
+    trained (benchmark=train); else, or with --task, the initial ones.
     """
     from ktnas.record.export import FORMATS, export_run
     from ktnas.record.ledger import read_ledger
@@ -60,7 +63,7 @@ def export(
     for format_of_networks in NETWORK_FORMATS:
         if kind == format_of_networks:
             directory = run / NETWORKS / kind if out is None else out
-            _export_networks(read_ledger(run), directory, format_of_networks, task, size, seed or 0)
+            _export_networks(read_ledger(run), directory, format_of_networks, task, size, seed)
             return
     if kind not in FORMATS:
         raise unknown("format", kind, [*FORMATS, *NETWORK_FORMATS])
@@ -78,7 +81,7 @@ def _export_networks(
     kind: "NetworkFormat",
     task: str | None,
     size: int | None,
-    seed: int,
+    seed: int | None,
 ) -> None:
     from ktnas.report.networks import export_networks
 

@@ -32,6 +32,7 @@ How to search
   seed=N                   of all randomness (0); the same seed gives the same evaluations
   batch=N                  architectures a surrogate asks for at once (1); they can be evaluated side by side
   workers=N                evaluations at a time (1); does not change the result
+  asynchronous=true        a free worker waits for no other; the result then depends on who answers first
   parallel=loky            where they run: loky, threads or dask; parallel.address=ADDRESS is a cluster
   timeout=SECONDS          longest that one evaluation may take
   measure_front=true       measure the latencies of the final fronts that were predicted

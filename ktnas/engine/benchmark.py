@@ -23,6 +23,7 @@ from ktnas.task.base import Task
 from ktnas.task.function_task import FunctionTask
 from ktnas.task.pool import Pool
 from ktnas.task.table_task import TableTask
+from ktnas.train.fidelity import MARK, full_name
 
 if TYPE_CHECKING:
     from ktnas.train.task import TrainingTask
@@ -97,16 +98,20 @@ class Benchmark:
         return self._latencies("").columns if self.config.latency is not None else ()
 
     def task(self, name: str) -> Task:
-        """The task of that name.
+        """The task of that name, or the cheap fidelity of one.
 
         Raises:
             UserError: an unknown name (with the nearest ones), or a file that cannot be used.
         """
-        if name not in self.tasks:
+        if not self.has_task(name):
             raise unknown(f"task of benchmark {self.name}:", name, self.tasks)
         if name not in self._tasks:
             self._tasks[name] = self._new_task(name)
         return self._tasks[name]
+
+    def has_task(self, name: str) -> bool:
+        """Whether it has a task of that name; where networks are trained, also ``TASK@…`` for each task."""
+        return (name if self.config.data is None else full_name(name)) in self.tasks
 
     def device(self, name: str) -> Device:
         """The device of that name: of the benchmark, else one measured with ``ktnas measure``, else the CSV
@@ -162,9 +167,18 @@ class Benchmark:
     def _training_task(self, name: str, data: str) -> Task:
         from ktnas.train.task import training_task
 
-        config = self.config
+        config, images = self.config, data.replace(TASK, full_name(name))
+        if images.endswith(".npz"):
+            images = str(locate(images, config.homepage))
         task = training_task(
-            name, data, self.space, config.training, config.subsets, self._pool, self._timeout
+            name,
+            images,
+            self.space,
+            config.training,
+            dict.fromkeys(self.tasks) if TASK in data else config.subsets,
+            config.supernet,
+            self._pool,
+            self._timeout,
         )
         if any(isinstance(device, EvaluatedDevice) for device in self._devices.values()):
             task.measure_latency()
@@ -286,7 +300,21 @@ def load_benchmark(
         raise UserError(
             "Benchmark train needs images: benchmark.data=digits, an .npz file or a directory of images."
         )
+    _check_subsets(checked)
     for metric in (checked.searched, checked.reported, *checked.free):
         if metric is not None and metric not in checked.metrics and not checked.functions:
             raise unknown(f"metric of benchmark {checked.name}:", metric, checked.metrics)
     return Benchmark(checked, load_space(chosen), pool, timeout, latency_model)
+
+
+def _check_subsets(config: BenchmarkConfig) -> None:
+    if config.subsets and TASK in (config.data or ""):
+        raise UserError(
+            f"benchmark.subsets={config.subsets}: they are classes of one data set, and "
+            f"benchmark.data={config.data} is one for each task."
+        )
+    for name in config.subsets:
+        if MARK in name:
+            raise UserError(
+                f"benchmark.subsets.{name}: a name without {MARK}, please, which stands before a fidelity."
+            )

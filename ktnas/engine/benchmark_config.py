@@ -42,9 +42,11 @@ class BenchmarkConfig:
         devices: names that are columns, or name to column (to metric, where tasks are functions); None is
             every column of numbers of ``latency``.
         functions: task to a function, or its ``module:callable``; the tasks are these instead of ``tasks``.
-        data: images that networks are trained on, as ``ktnas.train.images.read_images`` takes them.
+        data: images that networks are trained on, as ``ktnas.train.images.read_images`` takes them; with
+            ``{task}`` in it, a data set to classify for each of ``tasks``.
         subsets: where networks are trained, further tasks: the classification of some classes alone.
         training: where networks are trained, keys of ``ktnas.train.settings.TrainingSettings``.
+        supernet: those of them that are others for the supernets, as ``supernet_settings`` takes them.
         source: default source tasks.
         target: default target tasks.
         device: default devices.
@@ -72,6 +74,7 @@ class BenchmarkConfig:
     data: str | None = None
     subsets: dict[str, tuple[int, ...]] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
+    supernet: dict[str, Any] = field(default_factory=dict)
     source: tuple[str, ...] = ()
     target: tuple[str, ...] = ()
     device: tuple[str, ...] = ()
@@ -218,5 +221,5 @@ READ: dict[str, Callable[[str, Any], Any]] = {
     "devices": _columns,
     "functions": _functions,
     "subsets": _classes,
-    "training": _settings,
+    **dict.fromkeys(("training", "supernet"), _settings),
 }

@@ -64,7 +64,9 @@ class SearchConfig:
         transfer: plug-in and parameters, as are encoding, surrogate, screen, survival, latency_model and
             parallel.
         parallel: where evaluations run; does not change the rows.
-        workers: evaluations at a time; does not change the rows.
+        workers: evaluations at a time; does not change the rows, unless asynchronous.
+        asynchronous: whether a free worker is given the next evaluation at once, chosen with the answers that
+            are in, instead of waiting for the last of its generation.
         timeout: seconds an evaluation may take; None is no limit.
         measure_front: whether predicted latencies of the final fronts are measured; does not change the rows.
     """
@@ -93,6 +95,7 @@ class SearchConfig:
     latency_model: dict[str, Any] = field(default_factory=lambda: {"name": "few_shot"})
     parallel: dict[str, Any] = field(default_factory=lambda: {"name": "loky"})
     workers: int = 1
+    asynchronous: bool = False
     timeout: float | None = None
     measure_front: bool = False
 

@@ -61,14 +61,14 @@ class Judge:
             self._data[column] = (np.vstack(genotypes), np.concatenate(tasks), np.concatenate(values))
             self._surrogates[column].fit(*self._data[column])
 
-    def believe(self, genotype: IntArray) -> None:
-        """Take the prediction for a chosen genotype (1, V) as if it had been observed."""
+    def believe(self, chosen: IntArray) -> None:
+        """Take the predictions for chosen genotypes (N, V) as if they had been observed."""
         index = self._state.index
         for column, (genotypes, tasks, values) in self._data.items():
-            predicted = self._surrogates[column].predict(genotype, index)
+            predicted = self._surrogates[column].predict(chosen, index)
             self._data[column] = (
-                np.vstack([genotypes, genotype]),
-                np.append(tasks, index),
+                np.vstack([genotypes, chosen]),
+                np.append(tasks, np.full(len(chosen), index)),
                 np.append(values, predicted),
             )
             self._surrogates[column].fit(*self._data[column])

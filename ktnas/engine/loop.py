@@ -1,17 +1,21 @@
 """The evolutionary loop: one generation of one task can be read in ``Search.generation``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
 from ktnas.arrays import BoolArray, IntArray
 from ktnas.engine.config import VariationConfig
 from ktnas.engine.evaluator import Evaluator
+from ktnas.engine.generation import Generation
 from ktnas.engine.screen import Screen
 from ktnas.engine.state import TaskState
 from ktnas.engine.survival import Survival
 from ktnas.engine.variation import Brood, breed
+from ktnas.task.pool import Pool
 from ktnas.transfer.base import Candidates, Transfer
 
 
@@ -46,6 +50,7 @@ class Search:
         strategies: the algorithm.
         evaluator: answers.
         until: task to the error at which it is done.
+        pool: workers of which none shall wait for another, None to evaluate generation by generation.
     """
 
     def __init__(
@@ -54,26 +59,50 @@ class Search:
         strategies: Strategies,
         evaluator: Evaluator,
         until: dict[str, float],
+        pool: Pool | None = None,
     ) -> None:
         self.states = states
         self._with = strategies
         self._evaluator = evaluator
         self._until = until
+        self._pool = pool
 
-    def run(self, states: Sequence[TaskState]) -> None:
-        """Spend the budgets of ``states``, a generation of each in turn."""
-        while active := [state for state in states if not self._done(state)]:
-            for state in active:
+    def run(self, *phases: Sequence[TaskState]) -> None:
+        """Spend the budgets of the states of each phase, a generation of each in turn.
+
+        Without a pool a generation begins when the one before has been answered; with one as soon as all of
+        the one before has been asked and a worker is free.
+        """
+        turns = chain.from_iterable(map(self._turns, phases))
+        if self._pool is None:
+            for state in turns:
                 self.generation(state)
+            return
+        with closing(self._evaluator.flow(map(self._begin, turns), self._pool)) as answered:
+            for generation in answered:
+                self.survive(generation.state)
+                if not generation.unanswered:
+                    self._learn(generation)
 
     def generation(self, state: TaskState) -> None:
-        """Breed, move, screen, evaluate, survive, learn: one generation of one task."""
+        """Choose, evaluate, survive, learn: one generation of one task."""
+        generation = self._choose(state)
+        self._evaluate(state, generation.chosen)
+        self._learn(generation)
+
+    def _turns(self, states: Sequence[TaskState]) -> Iterator[TaskState]:
+        while active := [state for state in states if not self._done(state)]:
+            for state in active:
+                if not self._done(state):  # answers may have come since
+                    yield state
+
+    def _choose(self, state: TaskState) -> Generation:
+        """Move, breed, screen: what the next generation asks, with what has been answered so far."""
         parts = self._with
         if not len(state) and not parts.screen.informed(state, self.states):
-            self._evaluate(state, state.draw(min(parts.initial, state.remaining)))
-            return
-        number, others = state.generation, self._parents_elsewhere(state)
-        moved = others.take(parts.transfer.select(state.index, number, others, state.rng))
+            return Generation.unbred(state, state.draw(min(parts.initial, state.remaining)))
+        others = self._parents_elsewhere(state)
+        moved = others.take(parts.transfer.select(state.index, state.generation, others, state.rng))
         pool = np.vstack([state.genotypes[state.parents], moved.genotypes])
         ranks = np.concatenate([np.arange(len(state.parents)), moved.ranks])
         brood = breed(state, pool, ranks, parts.variation) if len(pool) else Brood.empty(state.space)
@@ -82,13 +111,8 @@ class Search:
         chosen = parts.screen.choose(state, self.states, candidates, min(parts.batch, state.remaining))
         if not len(chosen):
             chosen = state.draw(min(max(parts.batch, 1), state.remaining))
-        self._evaluate(state, chosen[: state.remaining])
-        if len(moved):
-            tried, success = self._outcome(state, brood, moved, len(pool) - len(moved))
-            if tried.any():
-                parts.transfer.feedback(
-                    state.index, number, moved.take(np.flatnonzero(tried)), success[tried]
-                )
+        chosen = chosen[: state.remaining]
+        return Generation(state, state.generation, chosen, brood, moved, len(state.parents))
 
     def _evaluate(self, state: TaskState, genotypes: IntArray) -> None:
         if not len(genotypes):
@@ -97,6 +121,14 @@ class Search:
         self._evaluator.evaluate(state, genotypes)
         self.survive(state)
         state.generation += 1
+
+    def _begin(self, state: TaskState) -> Generation:
+        """The next generation of a task, whose answers are awaited from now on."""
+        generation = self._choose(state)
+        state.exhausted = not len(generation.chosen)
+        state.expect(generation.chosen)
+        state.generation += 1
+        return generation
 
     def survive(self, state: TaskState) -> None:
         """Choose the parents of ``state`` anew."""
@@ -112,20 +144,33 @@ class Search:
             np.concatenate([empty, *(np.arange(len(other.parents)) for other in others)]),
         )
 
-    def _outcome(
-        self, state: TaskState, brood: Brood, moved: Candidates, n_parents: int
-    ) -> tuple[BoolArray, BoolArray]:
-        """What became of the moved architectures, which follow ``n_parents`` in the breeding pool.
+    def _learn(self, generation: Generation) -> None:
+        """Tell the transfer what became of what moved, once all of a generation has been answered."""
+        moved = generation.moved
+        if not len(moved):
+            return
+        tried, success = self._outcome(generation)
+        if tried.any():
+            self._with.transfer.feedback(
+                generation.state.index,
+                generation.number,
+                moved.take(np.flatnonzero(tried)),
+                success[tried],
+            )
+
+    def _outcome(self, generation: Generation) -> tuple[BoolArray, BoolArray]:
+        """What became of the moved architectures.
 
         Returns:
             (n_moved,) masks: evaluated, or parent of a child that was (all of them without a screen); and
             parent of a child in the top share of the new parents.
         """
+        state, brood, moved = generation.state, generation.brood, generation.moved
         n_top = max(1, int(np.ceil(self._with.transfer.top * self._with.population)))
         top = set(state.space.identities(state.genotypes[state.parents[:n_top]]).tolist())
         children = state.space.identities(brood.genotypes).tolist()
         good = np.array([child in top for child in children], dtype=np.bool_)
-        fathers, rows = brood.lineage - n_parents, np.arange(len(moved))
+        fathers, rows = brood.lineage - generation.n_parents, np.arange(len(moved))
         tried = state.known(moved.genotypes) | np.isin(rows, fathers[state.known(brood.genotypes)])
         return tried, np.isin(rows, fathers[good])
 

@@ -69,6 +69,17 @@ class Prepared:
         sources: list[str] = [*adopted, *(task.name for task in self.sources)]
         return {**dict.fromkeys(sources, "source"), **{task.name: "target" for task in self.targets}}
 
+    @property
+    def pool(self) -> Pool | None:
+        """Workers that evaluate; None where evaluating is looking up."""
+        tasks = (*self.sources, *self.targets)
+        return next((task.pool for task in tasks if isinstance(task, FunctionTask)), None)
+
+    @property
+    def asynchronous(self) -> bool:
+        """Whether no worker waits for another; where there are none, none does anyway."""
+        return self.config.asynchronous and self.pool is not None
+
 
 def prepare(config: SearchConfig) -> Prepared:
     """Check all of a configuration and read the tables it names; nothing is written.
@@ -85,12 +96,12 @@ def prepare(config: SearchConfig) -> Prepared:
     source_run = None
     lent: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
-    if isinstance(config.source, str | Path) and str(config.source) not in benchmark.tasks:
+    if isinstance(config.source, str | Path) and not benchmark.has_task(str(config.source)):
         source_run = read_source_run(Path(config.source), benchmark, targets)
         if source_run.space.name != benchmark.space.name:
             lent = lending_tasks(source_run, benchmark.space)
     else:
-        learns = config.transfer.get("name") != "none" or config.screen.get("name") != "none"
+        learns = config.transfer.get("name") != "none" or config.screen.get("name") == "surrogate"
         default = tuple(name for name in benchmark.config.source if learns and name not in targets)
         sources = _names("source", config.source, default)
     for name in sources:
@@ -175,13 +186,11 @@ def run_search(
 def _busy(
     prepared: Prepared, evaluations: Sequence[Evaluation], seconds: float
 ) -> tuple[int | None, float | None]:
-    """Evaluations at a time, and the share of the workers' time that they took; None for tables."""
-    tasks = (*prepared.sources, *prepared.targets)
-    pools = {task.name: task.pool for task in tasks if isinstance(task, FunctionTask)}
-    if not pools:
+    """Evaluations at a time, and the share of the workers' time that they took; None without workers."""
+    if prepared.pool is None:
         return None, None
-    workers = next(iter(pools.values())).size
-    taken = sum(evaluation.seconds for evaluation in evaluations if evaluation.task in pools)
+    workers, tasks = prepared.pool.size, {task.name for task in (*prepared.sources, *prepared.targets)}
+    taken = sum(evaluation.seconds for evaluation in evaluations if evaluation.task in tasks)
     return workers, min(taken / (workers * seconds), 1.0)
 
 
@@ -196,7 +205,7 @@ def _search(prepared: Prepared, evaluator: Evaluator) -> None:
         for index, (name, role) in enumerate(prepared.roles.items())
     ]
     search = _begun(prepared, states, encoding, encoding_seed, evaluator)
-    targets = [state for state in states if state.role == "target"]
+    sources, targets = ([state for state in states if state.role == role] for role in ("source", "target"))
     if prepared.lent:
         lenders = [
             _lender(prepared, index, name, np.random.default_rng(seeds[index + 1]))
@@ -207,13 +216,10 @@ def _search(prepared: Prepared, evaluator: Evaluator) -> None:
         )
         follow(lenders, led, search, targets, config.until)
     elif prepared.source_run is not None:
-        for state in states:
-            if state.role == "source":
-                evaluator.adopt(state, *prepared.source_run.evaluations(state.name))
-                search.survive(state)
-    else:
-        search.run([state for state in states if state.role == "source"])
-    search.run(targets)
+        for state in sources:
+            evaluator.adopt(state, *prepared.source_run.evaluations(state.name))
+            search.survive(state)
+    search.run(sources, targets)
 
 
 def _begun(
@@ -223,7 +229,8 @@ def _begun(
     parts, config = prepared.strategies, prepared.config
     parts.transfer.prepare(encoding, len(states))
     parts.screen.prepare(prepared.objectives, encoding, config.surrogate, len(states), seed)
-    return Search(states, parts, evaluator, config.until)
+    pool = prepared.pool if prepared.asynchronous else None
+    return Search(states, parts, evaluator, config.until, pool)
 
 
 def _state(prepared: Prepared, index: int, name: str, role: Role, rng: np.random.Generator) -> TaskState:
@@ -319,7 +326,9 @@ def _fingerprint(prepared: Prepared) -> dict[str, Any]:
     """
     run = prepared.source_run
     config = plain_config(prepared.config)
-    del config["workers"], config["parallel"], config["measure_front"]
+    del config["parallel"], config["measure_front"]
+    if not prepared.asynchronous:
+        del config["workers"], config["asynchronous"]
     config["source"] = [task.name for task in prepared.sources] if run is None else {"run": run.digest}
     config["target"] = [task.name for task in prepared.targets]
     config["device"] = [device.identity for device in prepared.objectives.devices]

@@ -50,6 +50,7 @@ class TaskState:
     generation: int = 0
     exhausted: bool = False
     _known: set[int] = field(default_factory=set, init=False, repr=False)
+    _pending: dict[int, IntArray] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.genotypes = np.empty((0, self.space.n_variables), dtype=np.int64)
@@ -61,8 +62,13 @@ class TaskState:
 
     @property
     def remaining(self) -> int:
-        """Evaluations left in the budget."""
-        return 0 if self.exhausted else max(self.budget - len(self), 0)
+        """Evaluations left in the budget, beyond those that are pending."""
+        return 0 if self.exhausted else max(self.budget - len(self) - len(self._pending), 0)
+
+    @property
+    def pending(self) -> IntArray:
+        """Genotypes (P, V) that are to be evaluated and were not answered yet, in the order chosen."""
+        return np.array(list(self._pending.values()), dtype=np.int64).reshape(-1, self.space.n_variables)
 
     @property
     def F(self) -> FloatArray:  # noqa: N802 - the field's name for objectives
@@ -93,20 +99,29 @@ class TaskState:
         return None if self.task is None else self.task.universe()
 
     def add(self, genotypes: IntArray, evaluations: Sequence[Evaluation]) -> None:
-        """Append the evaluations of genotypes (N, V)."""
+        """Append the evaluations of genotypes (N, V); they are pending no longer."""
         values = [[evaluation.metric(column) for column in self.columns] for evaluation in evaluations]
         self.genotypes = np.vstack([self.genotypes, genotypes])
         self.values = np.vstack([self.values, np.reshape(values, (-1, len(self.columns)))])
-        self._known.update(self.space.identities(genotypes).tolist())
+        identities = self.space.identities(genotypes).tolist()
+        self._known.update(identities)
+        for identity in identities:
+            self._pending.pop(identity, None)
+
+    def expect(self, genotypes: IntArray) -> None:
+        """Genotypes (N, V) are pending from now on: nobody chooses them again."""
+        self._pending.update(zip(self.space.identities(genotypes).tolist(), genotypes, strict=True))
 
     def fresh(self, genotypes: IntArray) -> BoolArray:
-        """Mask (N,) of the genotypes that can be evaluated, were not yet, and stand first in the batch."""
+        """Mask (N,) of the genotypes that can be evaluated, were not, are not pending, and stand first."""
         if not len(genotypes):
             return np.zeros(0, dtype=np.bool_)
         identities = self.space.identities(genotypes)
         first = np.zeros(len(genotypes), dtype=np.bool_)
         first[np.unique(identities, return_index=True)[1]] = True
-        first &= [identity not in self._known for identity in identities.tolist()]
+        first &= [
+            identity not in self._known and identity not in self._pending for identity in identities.tolist()
+        ]
         if self.task is not None:
             first &= self.task.contains(genotypes)
         return first
@@ -117,12 +132,16 @@ class TaskState:
         return np.array([identity in self._known for identity in identities], dtype=np.bool_)
 
     def left(self) -> IntArray:
-        """All architectures that can be evaluated and were not yet (L, V), in a space that can be listed."""
+        """All architectures that can be evaluated, were not and are not pending (L, V).
+
+        The space must be one that can be listed.
+        """
         everything, identities = self._everything
-        return everything[~np.isin(identities, np.array(sorted(self._known), dtype=np.uint64))]
+        taken = np.array(sorted(self._known | self._pending.keys()), dtype=np.uint64)
+        return everything[~np.isin(identities, taken)]
 
     def draw(self, n: int) -> IntArray:
-        """Up to ``n`` random architectures (≤ n, V) that can be evaluated and were not yet.
+        """Up to ``n`` random architectures (≤ n, V) that can be evaluated, were not and are not pending.
 
         Fewer only when fewer are left, as far as 100 rounds of draws tell in a space that cannot be listed.
         """

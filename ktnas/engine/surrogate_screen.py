@@ -77,8 +77,13 @@ class SurrogateScreen(Screen):
         return max((np.isfinite(other.errors).sum() for other in states), default=0) >= 2
 
     def choose(self, state: TaskState, states: Sequence[TaskState], candidates: IntArray, n: int) -> IntArray:
-        """As in ``Screen``: the best of the pool, one after the other when ``n`` > 1."""
+        """As in ``Screen``: the best of the pool, one after the other when ``n`` > 1.
+
+        What was chosen before and is pending is believed to turn out as predicted.
+        """
         judge, narrowing = self._learn(state, states)
+        if len(state.pending):
+            judge.believe(state.pending)
         chosen = state.genotypes[:0]
         for _ in range(n):
             pool, scores = self._grow(state, judge, narrowing, candidates, chosen)

@@ -25,6 +25,9 @@ APPLICATION = 0x6B746E61
 
 WAIT_SECONDS = 60.0
 _MAGIC = b"SQLite format 3\0"
+_NO_ROOM = ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC")
+"""What SQLite says of a full disk, and of a quota or a limit that is used up."""
+
 _TABLES = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE evaluation (
@@ -40,18 +43,24 @@ class FailedCheckError(sqlite3.DatabaseError):
 
 @contextmanager
 def explained(path: Path | None) -> Iterator[None]:
-    """Turn SQLite's errors about the file at ``path`` into a ``UserError`` that says what to do."""
+    """Turn SQLite's errors about the file at ``path`` into a ``UserError`` that says what to do.
+
+    Errors of a database in memory, where ``path`` is None, are nobody's mistake and stay as they are.
+    """
     try:
         yield
     except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
         raise
     except sqlite3.Error as error:
+        if path is None:
+            raise
         name = getattr(error, "sqlite_errorname", "")
         if isinstance(error, FailedCheckError) or name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
             raise damaged(path, str(error)) from error
         remedy = "Check that the file and its directory can be read and written."
-        if name.startswith("SQLITE_FULL"):
-            remedy = "Free space, then continue the run with resume=RUN_DIR: nothing recorded before is lost."
+        if name.startswith(_NO_ROOM):
+            kept = "nothing recorded before is lost"
+            remedy = f"Free space, then continue the run with resume={path.parent}: {kept}."
         elif name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             remedy = (
                 f"Another process has held it for {WAIT_SECONDS:.0f} seconds: end it, then continue the run."
@@ -59,7 +68,7 @@ def explained(path: Path | None) -> Iterator[None]:
         raise UserError(f"Cannot use the ledger {path}: {error}. {remedy}") from error
 
 
-def damaged(path: Path | None, reason: str) -> UserError:
+def damaged(path: Path, reason: str) -> UserError:
     """The error of a file that was a ledger once, or never."""
     return UserError(
         f"The ledger {path} is damaged ({reason}): it was cut off or changed by something else. "

@@ -170,6 +170,7 @@ class RunRecord:
         description: what it minimises.
         evaluations: in asked order.
         version: of ktnas that began the run.
+        holder: the process that last opened the ledger to write: ``pid`` and ``host``.
     """
 
     run_dir: Path
@@ -177,6 +178,7 @@ class RunRecord:
     description: RunDescription
     evaluations: list[Evaluation]
     version: str
+    holder: dict[str, Any]
 
 
 def read_ledger(run_dir: Path) -> RunRecord:
@@ -199,7 +201,9 @@ def read_ledger(run_dir: Path) -> RunRecord:
         finally:
             connection.close()
     description = RunDescription.from_json(meta["description"])
-    return RunRecord(run_dir, meta["fingerprint"], description, evaluations, meta["ktnas"])
+    return RunRecord(
+        run_dir, meta["fingerprint"], description, evaluations, meta["ktnas"], dict(meta["holder"])
+    )
 
 
 def _start(connection: sqlite3.Connection, run_dir: Path, meta: dict[str, Any]) -> list[Evaluation]:

@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from ktnas.record import database
 from ktnas.record.database import LEDGER_NAME
 from ktnas.record.evaluation import Evaluation, Role
 from ktnas.record.ledger import RunRecord
@@ -52,16 +51,19 @@ class RunStatus:
         record: what its ledger holds.
         state: ``running`` while a process holds the run, ``finished`` when its results are written,
             ``stopped`` otherwise: killed, interrupted or failed.
-        holder: the process that last opened the ledger: ``pid`` and ``host``.
         recorded: when the ledger last changed, by the clock of the file system.
         tasks: sources first, as they are searched.
     """
 
     record: RunRecord
     state: State
-    holder: dict[str, Any]
     recorded: datetime
     tasks: list[TaskStatus]
+
+    @property
+    def holder(self) -> dict[str, Any]:
+        """The process that last worked on the run: ``pid`` and ``host``."""
+        return self.record.holder
 
     @property
     def here(self) -> bool:
@@ -97,7 +99,6 @@ def run_status(run_dir: Path) -> RunStatus:
     return RunStatus(
         run.record,
         "running" if _in_use(run_dir / LOCK_NAME) else state,
-        _holder(path),
         datetime.fromtimestamp(path.stat().st_mtime).astimezone(),
         _tasks(run.record),
     )
@@ -164,13 +165,3 @@ def _in_use(lock: Path) -> bool:
     except OSError:  # no lock, or a file system without locks
         return False
     return False
-
-
-def _holder(ledger: Path) -> dict[str, Any]:
-    with database.explained(ledger):
-        connection = database.connect_reader(ledger)
-        try:
-            meta, _ = database.load(connection)
-        finally:
-            connection.close()
-    return dict(meta["holder"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ktnas.record.description import uncertainty_column
 from ktnas.record.evaluation import Evaluation
 from ktnas.record.ledger import RunRecord
+from ktnas.report import trained_card
 from ktnas.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def model_card(
     from ktnas.network.count import count_flops, count_parameters
 
     evaluation, task, path = chosen.evaluation, chosen.task, files[0]
+    trained = chosen.kept is not None
     facts = {
         "space": f"`{space.name}`: {space.description}",
         "architecture": f"`{evaluation.architecture}`",
@@ -49,13 +51,16 @@ def model_card(
         "parameters": f"{count_parameters(network):,}",
         "multiply-accumulates": f"{count_flops(network, inputs):,}",
     }
+    if trained:
+        facts |= trained_card.task_facts(chosen.recipe, inputs.shape[-1])
     minimised = ", ".join(f"`{objective.column}`" for objective in record.description.objectives)
     fronts = " on ".join([evaluation.task, *([", ".join(chosen.devices)] if chosen.devices else [])])
+    whose = "these weights" if trained else "the evaluation that the search paid for, not of these weights"
     return "\n".join(
         [
             f"# {path.stem}",
             "",
-            f"A network of the front of {fronts}, found by ktnas.",
+            f"A network of the front of {fronts}, found{' and trained' * trained} by ktnas.",
             "",
             *_table(("", ""), facts),
             "",
@@ -63,13 +68,11 @@ def model_card(
             "",
             *_table(("metric", "value"), _metrics(evaluation)),
             "",
-            f"The search minimised {minimised}. These numbers are of the evaluation that the search paid "
-            "for, not of the weights in this file.",
+            f"The search minimised {minimised}. The numbers are of {whose}.",
             "",
             "## Weights",
             "",
-            f"**Not trained.** They are the initial weights of seed {chosen.seed}: train the network before "
-            "you use it for more than measuring it.",
+            _weights(record, chosen),
             "",
             "## How it was made",
             "",
@@ -79,10 +82,23 @@ def model_card(
             "## Use",
             "",
             "```python",
-            *_example(path, inputs),
+            *(
+                trained_card.example(path, chosen.recipe, inputs.shape[-1])
+                if trained
+                else _example(path, inputs)
+            ),
             "```",
             "",
         ]
+    )
+
+
+def _weights(record: RunRecord, chosen: "FrontNetwork") -> str:
+    if chosen.kept is not None:
+        return trained_card.weights_told(chosen.recipe, record.description.config)
+    return (
+        f"**Not trained.** They are the initial weights of seed {chosen.recipe['seed']}: train the network "
+        "before you use it for more than measuring it."
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,8 +11,8 @@ from urllib.parse import quote
 
 import numpy as np
 
-from ktnas.arrays import IntArray
 from ktnas.errors import UserError
+from ktnas.network.adapted import adapted_network
 from ktnas.network.base import NetworkBuilder
 from ktnas.network.task import NetworkTask, is_network_task, network_task
 from ktnas.record.evaluation import Evaluation
@@ -23,7 +24,8 @@ from ktnas.report.model_card import model_card
 from ktnas.report.run_space import run_space, space_reference
 from ktnas.space import SearchSpace, load_space
 from ktnas.threads import one_torch_thread
-from ktnas.train.kept import DIRECTORY as TRAINED
+from ktnas.train.fidelity import full_name, is_supernet
+from ktnas.train.kept import weights_path
 from ktnas.version import __version__
 
 if TYPE_CHECKING:
@@ -46,13 +48,15 @@ class FrontNetwork:
         evaluation: of the architecture on its task.
         devices: on whose fronts it is; empty where fronts belong to none.
         task: what the network is built for.
-        seed: of its initial weights.
+        recipe: how it is built; of a trained network, also what it was trained on and what came of it.
+        kept: file in the run, beside which its trained weights lie; None where it has its initial weights.
     """
 
     evaluation: Evaluation
     devices: tuple[str, ...]
     task: NetworkTask
-    seed: int
+    recipe: dict[str, Any]
+    kept: Path | None = None
 
     @property
     def name(self) -> str:
@@ -66,10 +70,13 @@ def export_networks(
     kind: NetworkFormat,
     task: str | None = None,
     size: int | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     tell: Callable[[int, int], None] | None = None,
 ) -> list[Path]:
-    """Write the networks of the fronts of all target tasks, with their initial weights: nothing trained them.
+    """Write the networks of the fronts of all target tasks.
+
+    Their weights are those that the run has trained, where it trains (``benchmark=train``), else the initial
+    ones.
 
     For each architecture ``<task>_<key>.onnx``, for a batch of one, checked in onnxruntime against torch; or
     ``<task>_<key>.safetensors``, its state dict, checked by loading it again. Beside it lie
@@ -80,18 +87,18 @@ def export_networks(
         record: of the run.
         directory: made if absent.
         kind: ``onnx`` or ``torch``.
-        task: name of the task that networks are built for; None is each task's own.
-        size: of its inputs: pixels of a side, nodes of a graph; None is the task's.
-        seed: of the initial weights.
+        task: name of the task that networks are built for, untrained; None is each task's own.
+        size: of the inputs of untrained networks: pixels of a side, nodes of a graph; None is the task's.
+        seed: of initial weights; None is 0.
         tell: told how many networks of how many are written.
 
     Returns:
         The paths written.
 
     Raises:
-        UserError: a space that is unknown or has no networks, a task that no network is known for, a run that
-            keeps its trained networks itself, an empty front, a network that cannot be written, or whose file
-            does not compute what it computes.
+        UserError: a space that is unknown or has no networks, a task that no network is known for, an empty
+            front, trained weights that are not there, a network that cannot be written, or whose file does
+            not compute what it computes.
     """
     space = run_space(record.description.config)
     if not space.network:
@@ -100,12 +107,6 @@ def export_networks(
         from ktnas.measure.onnx_file import check_onnx
 
         check_onnx("onnxruntime")
-    trained = record.run_dir / TRAINED
-    if task is None and trained.is_dir():
-        raise UserError(
-            f"The run has trained its networks: they are in {trained} with their weights, and "
-            "ktnas.train.kept.load_trained reads them. --task NAME exports untrained ones."
-        )
     chosen = list(front_networks(record, task, size, seed))
     if not chosen:
         raise UserError(f"{record.run_dir} has no front yet: no evaluation of a target task succeeded.")
@@ -119,53 +120,137 @@ def export_networks(
 
 
 def front_networks(
-    record: RunRecord, task: str | None = None, size: int | None = None, seed: int = 0
+    record: RunRecord, task: str | None = None, size: int | None = None, seed: int | None = None
 ) -> Iterator[FrontNetwork]:
-    """Each architecture on a front of each target task once, the lowest error first."""
+    """Each architecture on a front of each target task once, the lowest error first.
+
+    The arguments and errors are those of ``export_networks``.
+    """
+    trained = _trains(record) and task is None
+    for option, value in (("size", size), ("seed", seed)):
+        if trained and value is not None:
+            raise UserError(
+                f"{option} {value} is of untrained networks, but this run has trained its networks. Leave it "
+                "out; or name a task, as in --task cifar10, to have them untrained."
+            )
     views: dict[str, list[FrontView]] = {}
     for spec in record.description.fronts():
         if spec.role == "target":
             views.setdefault(spec.task, []).append(FrontView.of(spec, record.evaluations))
     for name, of_task in views.items():
-        wanted = _network_task(name, task, size)
+        wanted = None if trained else _network_task(name, task, size)
         devices: dict[int, list[str]] = {}
         for view in of_task:
             for row in np.flatnonzero(view.front).tolist():
                 devices.setdefault(row, []).extend([view.spec.device] if view.spec.device else [])
         evaluations = of_task[0].evaluations
         for row in sorted(devices, key=lambda row: (evaluations[row].metric("error"), row)):
-            yield FrontNetwork(evaluations[row], tuple(devices[row]), wanted, seed)
+            evaluation, where = evaluations[row], tuple(devices[row])
+            if wanted is None:
+                yield _trained(record, evaluation, where)
+            else:
+                recipe = _recipe(record, evaluation, wanted, seed or 0)
+                yield FrontNetwork(evaluation, where, wanted, recipe)
 
 
-def load_network(path: str | Path) -> "nn.Module":
-    """The network that ``ktnas export --format torch`` wrote, with its weights, in evaluation mode.
+def load_network(path: str | Path, space: str | Path | None = None) -> "nn.Module":
+    """A network from its files, with its weights, in evaluation mode.
+
+    A trained one takes the inputs of ``task`` in its file: images of floats, 0 black and 1 white, less
+    ``mean`` and divided by ``deviation`` of each channel.
 
     Args:
-        path: of its ``.json`` file; the ``.safetensors`` file lies beside it.
+        path: of the ``.json`` file that ``ktnas export --format torch`` wrote, or that a run has kept
+            (``RUN/trained/TASK/KEY.json``); the ``.safetensors`` file lies beside it.
+        space: name or YAML file of the space; None is the one that the file names.
 
     Raises:
         UserError: a file that is not there or cannot be read, a space or a task that is unknown.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     path = Path(path)
-    weights = path.with_suffix(".safetensors")
-    try:
+    with _readable(path):
         recipe = json.loads(path.read_text(encoding="utf-8"))
-        state = load_file(weights)
-        space, task = load_space(recipe["space"]), network_task(recipe["task"], size=recipe["size"])
-        network = space.build(recipe["architecture"], task, recipe["seed"], **recipe["network"])
+        state = load_file(path.with_suffix(".safetensors"))
+        network = _built(recipe, load_space(space or recipe["space"]))
         network.load_state_dict(state)
+    return network.eval()
+
+
+def _built(recipe: dict[str, Any], space: SearchSpace) -> "nn.Module":
+    """The network of a recipe, with its initial weights."""
+    task, seed, settings = recipe["task"], recipe["seed"], recipe["network"]
+    if isinstance(task, str):
+        return space.build(recipe["architecture"], network_task(task, size=recipe["size"]), seed, **settings)
+    genotype = space.parse([recipe["architecture"]])[0]
+    return adapted_network(_builder(space, recipe), space, genotype, NetworkTask(**task), seed)
+
+
+def _builder(space: SearchSpace, recipe: dict[str, Any]) -> NetworkBuilder:
+    builder: NetworkBuilder = build("network", space.network | recipe["network"])
+    return builder
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what goes wrong with the files of a network into a ``UserError``."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except UserError:
+        raise
     except OSError as problem:
         raise UserError(f"Cannot read {problem.filename or path}: {problem.strerror or problem}.") from None
     except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as problem:
-        if isinstance(problem, UserError):
-            raise
         raise UserError(
-            f"{path} and {weights.name} are not what ktnas export --format torch wrote: {problem}"
+            f"{path} and {path.stem}.safetensors are not what ktnas has written ({problem}). "
+            "Restore them from a copy."
         ) from None
-    return network.eval()
+
+
+def _trains(record: RunRecord) -> bool:
+    """Whether a run trains networks on images, and keeps them."""
+    return bool((record.description.config.get("benchmark") or {}).get("data"))
+
+
+def _trained(record: RunRecord, evaluation: Evaluation, devices: tuple[str, ...]) -> FrontNetwork:
+    """The network that a run has trained and kept."""
+    if is_supernet(evaluation.task):
+        raise UserError(
+            f"The networks of {evaluation.task} inherit the weights of a supernet and are not kept one by one. "
+            f"Train the best of them, by a search of target={full_name(evaluation.task)} with this run as its "
+            "source=; or have untrained networks, as with --task cifar10."
+        )
+    weights = weights_path(record.run_dir, evaluation.task, evaluation.key)
+    path = weights.with_suffix(".json")
+    for file in (weights, path):
+        if not file.is_file():
+            raise UserError(
+                f"There is no file {file}, where the run kept what it trained of {evaluation.architecture}. "
+                "Restore it from a copy; or make it again by the same search in another run directory; or "
+                "have untrained networks, as with --task cifar10."
+            )
+    with _readable(path):
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        task = NetworkTask(**kept["task"])
+    space = space_reference(record.description.config)
+    return FrontNetwork(evaluation, devices, task, kept | {"space": space, "ktnas": __version__}, path)
+
+
+def _recipe(record: RunRecord, evaluation: Evaluation, task: NetworkTask, seed: int) -> dict[str, Any]:
+    """How an untrained network is built."""
+    network = run_space(record.description.config).network
+    return {
+        "space": space_reference(record.description.config),
+        "architecture": evaluation.architecture,
+        "task": task.name,
+        "size": task.size,
+        "network": {name: value for name, value in network.items() if name != "name"},
+        "seed": seed,
+        "ktnas": __version__,
+    }
 
 
 def _network_task(name: str, given: str | None, size: int | None) -> NetworkTask:
@@ -180,18 +265,13 @@ def _network_task(name: str, given: str | None, size: int | None) -> NetworkTask
 def _export(
     record: RunRecord, space: SearchSpace, chosen: FrontNetwork, directory: Path, kind: NetworkFormat
 ) -> list[Path]:
+    if chosen.kept is None:
+        network = _built(chosen.recipe, space).eval()
+    else:
+        network = load_network(chosen.kept, chosen.recipe["space"])
     genotype = space.parse([chosen.evaluation.architecture])[0]
-    recipe: dict[str, Any] = {
-        "space": space_reference(record.description.config),
-        "architecture": chosen.evaluation.architecture,
-        "task": chosen.task.name,
-        "size": chosen.task.size,
-        "network": {name: value for name, value in space.network.items() if name != "name"},
-        "seed": chosen.seed,
-        "ktnas": __version__,
-    }
-    network = space.build(genotype, chosen.task, chosen.seed).eval()
-    inputs = _inputs(space, genotype, chosen.task)
+    task = _builder(space, chosen.recipe).task_of(space, genotype, chosen.task)
+    inputs = task.inputs(1, seed=CHECK_SEED)
     path = directory / f"{chosen.name}.{'onnx' if kind == 'onnx' else 'safetensors'}"
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -200,19 +280,14 @@ def _export(
             if kind == "onnx":
                 checked = _write_onnx(network, inputs, draft)
             else:
-                checked = _write_safetensors(network, recipe, inputs, draft)
+                checked = _write_safetensors(network, chosen.recipe, inputs, draft)
             weights = [file.replace(directory / file.name) for file in sorted(Path(scratch).iterdir())]
     except OSError as problem:
         raise UserError(f"Cannot write {path}: {problem.strerror or problem}.") from problem
     recipe_path, card_path = path.with_suffix(".json"), path.with_suffix(".md")
-    write_atomically(recipe_path, json_bytes(recipe))
+    write_atomically(recipe_path, json_bytes(chosen.recipe))
     write_atomically(card_path, model_card(record, chosen, space, network, inputs, weights, checked).encode())
     return [*weights, recipe_path, card_path]
-
-
-def _inputs(space: SearchSpace, genotype: IntArray, task: NetworkTask) -> "Tensor":
-    builder: NetworkBuilder = build("network", space.network)
-    return builder.task_of(space, genotype, task).inputs(1, seed=CHECK_SEED)
 
 
 def _write_onnx(network: "nn.Module", inputs: "Tensor", path: Path) -> str:

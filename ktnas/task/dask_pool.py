@@ -1,6 +1,7 @@
 """Processes of a Dask cluster: of this machine, or of many."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from multiprocessing import current_process
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING
 from ktnas.errors import UserError
 from ktnas.task.isolation import evaluate_isolated
 from ktnas.task.outcome import Outcome
-from ktnas.task.pool import ATTEMPTS, Pool, Question, died
+from ktnas.task.pool import ATTEMPTS, Desk, FutureDesk, Pool, Question, died
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
 
 CONNECT_SECONDS = 20
 SETTINGS = {
@@ -50,28 +51,32 @@ class DaskPool(Pool):
             return self.workers
         return max(int(sum(_client(self.workers, self.address).nthreads().values())), 1)
 
-    def stream(self, questions: Sequence[Question]) -> Iterator[tuple[int, Outcome]]:
-        """As ``Pool.stream``; Dask asks another worker where one died.
+    @contextmanager
+    def desk(self) -> Iterator[Desk]:
+        """As ``Pool.desk``; Dask asks another worker where one died.
 
         Raises:
-            UserError: as ``Pool.stream``; no scheduler with workers answers at ``address``.
+            UserError: no scheduler with workers answers at ``address``.
         """
-        from distributed import as_completed
-        from distributed.scheduler import KilledWorker
-
         client = _client(self.workers, self.address)
-        futures = {
-            client.submit(_answer, question, pure=False, priority=-index): index
-            for index, question in enumerate(questions)
-        }
+
+        def submit(index: int, question: Question) -> "Future[Outcome]":
+            return client.submit(_answer, question, pure=False, priority=-index)
+
+        desk = FutureDesk(submit, _outcome)
         try:
-            for future in as_completed(futures):
-                problem = future.exception()
-                if isinstance(problem, UserError):
-                    raise UserError(str(problem)) from None
-                yield futures[future], died() if isinstance(problem, KilledWorker) else future.result()
+            yield desk
         finally:
-            client.cancel(list(futures))
+            client.cancel(list(desk.open))
+
+
+def _outcome(future: "Future[Outcome]") -> Outcome:
+    from distributed.scheduler import KilledWorker
+
+    problem = future.exception()
+    if isinstance(problem, UserError):
+        raise UserError(str(problem)) from None
+    return died() if isinstance(problem, KilledWorker) else future.result()
 
 
 _kept: "dict[tuple[int, str | None, Path], Client]" = {}

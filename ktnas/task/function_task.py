@@ -97,10 +97,17 @@ class FunctionTask(Task):
 
     def stream(self, genotypes: IntArray) -> Iterator[list[tuple[int, Outcome]]]:
         """One (row, outcome) at a time, as the workers answer."""
-        texts = self.space.format(genotypes)
-        questions = [Question(self._payload, text, self.searched, self.timeout) for text in texts]
-        for answer in self.pool.stream(questions):
-            yield [answer]
+        questions = [self.question(text) for text in self.space.format(genotypes)]
+        for row, outcome in self.pool.stream(questions):
+            yield [(row, self.accept(outcome))]
+
+    def question(self, text: str) -> Question:
+        """What a worker is asked about the architecture ``text``."""
+        return Question(self._payload, text, self.searched, self.timeout)
+
+    def accept(self, outcome: Outcome) -> Outcome:
+        """The outcome a worker gave; an error where it tells of a problem that is not the architecture's."""
+        return outcome
 
 
 def _payload(task: str, function: Callable[[str], Any] | str) -> bytes:

@@ -2,18 +2,20 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import BrokenExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor, Future
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import SimpleQueue
 
 from joblib.externals.loky import ProcessPoolExecutor, process_executor
 
 from ktnas.errors import UserError
 from ktnas.task.isolation import AbandonedError, evaluate_isolated
 from ktnas.task.outcome import Outcome
-from ktnas.task.pool import ATTEMPTS, ONE_THREAD, Pool, Question, died
+from ktnas.task.pool import ATTEMPTS, ONE_THREAD, Desk, Pool, Question, died
 
 IDLE_SECONDS = 300
 
@@ -25,34 +27,80 @@ class LokyPool(Pool):
     The executor is not loky's reusable one, which joblib's ``Parallel`` takes for its own.
     """
 
-    def stream(self, questions: Sequence[Question]) -> Iterator[tuple[int, Outcome]]:
-        """As ``Pool.stream``; workers that died are replaced."""
-        pending = set(range(len(questions)))
-        for _ in range(ATTEMPTS):
-            if not pending:
-                return
-            executor = _executor(self.workers)
+    @contextmanager
+    def desk(self) -> Iterator[Desk]:
+        """As ``Pool.desk``; workers that died are replaced."""
+        try:
+            yield _LokyDesk(self.workers)
+        except BaseException:
+            close()
+            raise
+
+
+@dataclass(frozen=True)
+class _Try:
+    """A question, and how many workers have died while it was worked on."""
+
+    index: int
+    question: Question
+    deaths: int = 0
+
+
+class _LokyDesk(Desk):
+    """Hands the executor no more questions than it has workers.
+
+    A worker that dies takes all with it that the executor holds, whichever of the questions it died of. So
+    the last attempt at a question is made with no other beside it: only the one to blame fails.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._waiting: deque[_Try] = deque()
+        self._begun: dict[Future[Outcome], tuple[_Try, ProcessPoolExecutor]] = {}
+        self._done: SimpleQueue[Future[Outcome]] = SimpleQueue()
+
+    def ask(self, index: int, question: Question) -> None:
+        """As in ``Desk``."""
+        self._waiting.append(_Try(index, question))
+        self._begin()
+
+    def answer(self) -> tuple[int, Outcome]:
+        """As in ``Desk``."""
+        while True:
+            tried, outcome = self._ended(self._done.get())
+            if outcome is None:
+                self._waiting.appendleft(tried)
+            self._begin()
+            if outcome is not None:
+                return tried.index, outcome
+
+    def _ended(self, future: Future[Outcome]) -> tuple[_Try, Outcome | None]:
+        """What was tried, and its outcome; None where it is to be tried again."""
+        tried, executor = self._begun.pop(future)
+        problem = future.exception()
+        if isinstance(problem, UserError):
+            raise UserError(str(problem)) from None
+        if not isinstance(problem, BrokenExecutor):
+            return tried, future.result()
+        if executor is _executor(self._workers):
+            close()
+        tried = replace(tried, deaths=tried.deaths + 1)
+        return tried, died() if tried.deaths == ATTEMPTS else None
+
+    def _begin(self) -> None:
+        while self._waiting and len(self._begun) < self._room():
+            executor = _executor(self._workers)
             try:
-                futures = {
-                    executor.submit(_answer, questions[index], os.getpid()): index
-                    for index in sorted(pending)
-                }
-                for future in as_completed(futures):
-                    if not isinstance(future.exception(), BrokenExecutor | BrokenProcessPool):
-                        outcome = future.result()
-                        pending.remove(futures[future])
-                        yield futures[future], outcome
-                if pending:
-                    close()
-            except (BrokenExecutor, BrokenProcessPool):
+                future = executor.submit(_answer, self._waiting[0].question, os.getpid())
+            except BrokenExecutor:
                 close()
-            except UserError as problem:
-                raise UserError(str(problem)) from None
-            except BaseException:
-                close()
-                raise
-        for index in sorted(pending):
-            yield index, died()
+                continue
+            self._begun[future] = self._waiting.popleft(), executor
+            future.add_done_callback(self._done.put)
+
+    def _room(self) -> int:
+        tries = [self._waiting[0], *(tried for tried, _ in self._begun.values())]
+        return 1 if any(tried.deaths == ATTEMPTS - 1 for tried in tries) else self._workers
 
 
 _kept: dict[tuple[int, Path], ProcessPoolExecutor] = {}

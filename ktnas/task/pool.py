@@ -1,8 +1,11 @@
 """Where evaluations run."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any
 
 from ktnas.errors import UserError
 from ktnas.task.outcome import Outcome
@@ -41,6 +44,50 @@ class Question:
     timeout: float | None
 
 
+class Desk(ABC):
+    """Where questions are handed in, one by one, and answers come out as the workers give them."""
+
+    @abstractmethod
+    def ask(self, index: int, question: Question) -> None:
+        """Hand in a question, which is begun as soon as a worker is free; ``index`` tells which one it is."""
+
+    @abstractmethod
+    def answer(self) -> tuple[int, Outcome]:
+        """Index and outcome of the next question to be answered; waits until there is one.
+
+        A question whose worker died is asked again, ``ATTEMPTS`` times in all.
+
+        Raises:
+            UserError: the function cannot be loaded by a worker.
+        """
+
+
+class FutureDesk(Desk):
+    """A desk of whatever gives futures.
+
+    Args:
+        submit: begins a question, of which it is told the index too.
+        outcome: of a future that is done.
+    """
+
+    def __init__(self, submit: Callable[[int, Question], Any], outcome: Callable[[Any], Outcome]) -> None:
+        self.open: dict[Any, int] = {}
+        self._submit = submit
+        self._outcome = outcome
+        self._done: SimpleQueue[Any] = SimpleQueue()
+
+    def ask(self, index: int, question: Question) -> None:
+        """As in ``Desk``."""
+        future = self._submit(index, question)
+        self.open[future] = index
+        future.add_done_callback(self._done.put)
+
+    def answer(self) -> tuple[int, Outcome]:
+        """As in ``Desk``."""
+        future = self._done.get()
+        return self.open.pop(future), self._outcome(future)
+
+
 @dataclass(frozen=True)
 class Pool(ABC):
     """Workers that answer questions, each in a process of its own that is killed at its end.
@@ -67,14 +114,20 @@ class Pool(ABC):
         return self.workers
 
     @abstractmethod
+    def desk(self) -> AbstractContextManager[Desk]:
+        """A desk of these workers; what is not answered when it is left is nobody's concern any more."""
+
     def stream(self, questions: Sequence[Question]) -> Iterator[tuple[int, Outcome]]:
         """Index and outcome of each question, in the order in which they are answered.
 
-        A question whose worker died is asked again, ``ATTEMPTS`` times in all.
-
         Raises:
-            UserError: the function cannot be loaded by a worker.
+            UserError: as ``Desk.answer``.
         """
+        with self.desk() as desk:
+            for index, question in enumerate(questions):
+                desk.ask(index, question)
+            for _ in questions:
+                yield desk.answer()
 
 
 def died() -> Outcome:

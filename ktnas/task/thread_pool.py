@@ -1,13 +1,14 @@
 """Threads of this process."""
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event
 
 from ktnas.task.isolation import evaluate_isolated
 from ktnas.task.outcome import Outcome
-from ktnas.task.pool import Pool, Question
+from ktnas.task.pool import Desk, FutureDesk, Pool, Question
 
 
 @dataclass(frozen=True)
@@ -18,16 +19,16 @@ class ThreadPool(Pool):
     evaluations of a function that is safe to fork with all that is loaded here.
     """
 
-    def stream(self, questions: Sequence[Question]) -> Iterator[tuple[int, Outcome]]:
-        """As ``Pool.stream``."""
+    @contextmanager
+    def desk(self) -> Iterator[Desk]:
+        """As ``Pool.desk``; evaluations that nobody waits for are killed."""
         stopped = Event()
+
+        def submit(index: int, question: Question) -> Future[Outcome]:
+            return executor.submit(evaluate_isolated, question, stopped.is_set)
+
         with ThreadPoolExecutor(self.workers) as executor:
-            futures = {
-                executor.submit(evaluate_isolated, question, stopped.is_set): index
-                for index, question in enumerate(questions)
-            }
             try:
-                for future in as_completed(futures):
-                    yield futures[future], future.result()
+                yield FutureDesk(submit, Future.result)
             finally:
                 stopped.set()

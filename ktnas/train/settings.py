@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ktnas.errors import UserError, unknown
 
 PLACES = ("auto", "cpu", "cuda")
+TRAINING, SUPERNET = "benchmark.training", "benchmark.supernet"
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,10 @@ class TrainingSettings:
     seed: int = 0
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> "TrainingSettings":
+    def of(cls, given: Mapping[str, Any], where: str = TRAINING) -> "TrainingSettings":
         """The settings ``given``, checked; those left out have their defaults.
+
+        Messages name ``where`` they are given.
 
         Raises:
             UserError: an unknown key, a value of another type or out of range.
@@ -53,29 +56,45 @@ class TrainingSettings:
         OmegaConf.set_readonly(schema, False)
         for key, value in given.items():
             if key not in known:
-                raise unknown("key of benchmark.training:", key, known)
+                raise unknown(f"key of {where}:", key, known)
             try:
                 schema[key] = value
             except OmegaConfBaseException as problem:
                 reason = str(problem).splitlines()[0]
-                raise UserError(f"benchmark.training.{key}={value!r}: {reason}.") from None
+                raise UserError(f"{where}.{key}={value!r}: {reason}.") from None
         settled = OmegaConf.to_container(schema)
         assert isinstance(settled, dict)
         settings = cls(**{str(key): value for key, value in settled.items()})
-        settings._check()
+        settings._check(where)
         return settings
 
-    def _check(self) -> None:
+    def _check(self, where: str) -> None:
         for key, least in (("epochs", 1), ("batch", 2), ("size", 4), ("seed", 0)):
             value = getattr(self, key)
             if value is not None and value < least:
-                raise UserError(f"benchmark.training.{key}={value}: must be {least} or more.")
+                raise UserError(f"{where}.{key}={value}: must be {least} or more.")
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise UserError(f"benchmark.training.learning_rate={self.learning_rate}: must be above 0.")
+            raise UserError(f"{where}.learning_rate={self.learning_rate}: must be above 0.")
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
-            raise UserError(f"benchmark.training.weight_decay={self.weight_decay}: must be 0 or more.")
+            raise UserError(f"{where}.weight_decay={self.weight_decay}: must be 0 or more.")
         if self.place not in PLACES:
-            raise unknown("benchmark.training.place", self.place, PLACES)
+            raise unknown(f"{where}.place", self.place, PLACES)
+
+
+SUPERNET_DEFAULTS: dict[str, Any] = {"epochs": 60}
+SUPERNET_KEYS = ("epochs", "batch", "learning_rate", "weight_decay")
+
+
+def supernet_settings(training: TrainingSettings, given: Mapping[str, Any]) -> TrainingSettings:
+    """How a supernet is trained: as networks are, but for ``SUPERNET_DEFAULTS`` and what is ``given``.
+
+    Raises:
+        UserError: a key beside ``SUPERNET_KEYS``, a value of another type or out of range.
+    """
+    for key in given:
+        if key not in SUPERNET_KEYS:
+            raise unknown(f"key of {SUPERNET}:", key, SUPERNET_KEYS)
+    return TrainingSettings.of(asdict(training) | SUPERNET_DEFAULTS | dict(given), SUPERNET)
 
 
 SMALL_NETWORKS: dict[str, dict[str, Any]] = {

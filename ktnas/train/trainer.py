@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ktnas.arrays import IntArray
 from ktnas.errors import UserError
@@ -21,6 +21,7 @@ from ktnas.network.task import NetworkTask
 from ktnas.registry import build
 from ktnas.space.base import SearchSpace
 from ktnas.task.isolation import AnswerError
+from ktnas.train.fidelity import full_name
 from ktnas.train.images import LabelledImages, read_images
 from ktnas.train.kept import keep, weights_path
 from ktnas.train.kinds import Kind, kind_of
@@ -57,7 +58,7 @@ class Trainer:
 
     def __reduce__(self) -> tuple[Callable[..., "Trainer"], tuple[Any, ...]]:
         values = vars(self) | {"space": self.space.without_memory()}
-        return _with_images, tuple(values[field.name] for field in fields(self))
+        return _with_images, (type(self), *(values[field.name] for field in fields(self)))
 
     @cached_property
     def images(self) -> LabelledImages:
@@ -65,15 +66,13 @@ class Trainer:
         images = read_images(self.data, self.settings.size)
         if self.classes is None:
             return images
+        given = f"benchmark.subsets.{full_name(self.name)}={list(self.classes)}"
         if len(set(self.classes)) < max(2, len(self.classes)):
-            raise UserError(
-                f"benchmark.subsets.{self.name}={list(self.classes)}: expected two different classes or more."
-            )
+            raise UserError(f"{given}: expected two different classes or more.")
         for number in self.classes:
             if not 0 <= number < images.classes:
                 raise UserError(
-                    f"benchmark.subsets.{self.name}={list(self.classes)}: {images.name} has no class "
-                    f"{number}, only 0 to {images.classes - 1}."
+                    f"{given}: {images.name} has no class {number}, only 0 to {images.classes - 1}."
                 )
         return images.of_classes(self.classes)
 
@@ -138,7 +137,7 @@ class Trainer:
         genotype = self.space.parse([text])[0]
         network, task = self.network(genotype), self.input_task(genotype)
         sample = task.inputs(1)
-        counts = {"params": count_parameters(network), "flops": count_flops(network, sample)}
+        counts = self._counts(network, sample)
         trained = train(network, task.size, self.task, self.images, self.settings, self._place())
         metrics: dict[str, float] = {
             "valid_error": trained.valid_error,
@@ -150,10 +149,16 @@ class Trainer:
         }
         if self.keep_in is not None:
             self._keep(self.keep_in, text, genotype, trained, metrics)
-        if self.timed:
-            run = TorchRunner().prepare(network.eval(), (sample,), Path())
-            metrics["latency_ms"] = time_runs(run, LATENCY_LIMITS).latency_ms
-        return metrics
+        return metrics | self._latency(network, sample)
+
+    def _counts(self, network: nn.Module, sample: Tensor) -> dict[str, float]:
+        return {"params": count_parameters(network), "flops": count_flops(network, sample)}
+
+    def _latency(self, network: nn.Module, sample: Tensor) -> dict[str, float]:
+        if not self.timed:
+            return {}
+        run = TorchRunner().prepare(network.eval(), (sample,), Path())
+        return {"latency_ms": time_runs(run, LATENCY_LIMITS).latency_ms}
 
     def _place(self) -> str:
         if self.settings.place != "auto":
@@ -183,12 +188,12 @@ class Trainer:
             raise AnswerError(f"{NOT_KEPT}{problem}") from None
 
 
-def _with_images(*fields: Any) -> Trainer:
+def _with_images(kind: type[Trainer], *fields: Any) -> Trainer:
     """A trainer in a worker, from which the process of each evaluation is forked.
 
     The images are read here, and torch loads what it loads with the first optimiser, once for all of them.
     """
-    trainer = Trainer(*fields)
+    trainer = kind(*fields)
     _ = trainer.task
     torch.optim.SGD([nn.Parameter(torch.zeros(1))])
     return trainer

@@ -69,6 +69,29 @@ def test_networks(ktnas, tmp_path):
     assert sorted(map(str, directory.iterdir())) == sorted(files)
 
 
+def test_trained_networks_that_are_gone(ktnas, tmp_path):
+    """What the run trained is wanted, unless a task is named."""
+    config = {"space": "nasbench201", "benchmark": {"data": "digits"}}
+    run = RunDescription(RUN.objectives[:1], {"rotation": "target"}, config=config)
+    text = "|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
+    with Ledger.open(tmp_path / "run", {}, run) as ledger:
+        ledger.record([Evaluation(0, 0, "rotation", "target", text, "0" * 16, "ok", METRICS)])
+
+    export = (tmp_path / "run", "--format", "torch")
+    gone = f"There is no file {tmp_path / 'run' / 'trained' / 'rotation' / ('0' * 16)}.safetensors"
+    for options, message in [
+        ((), gone),
+        (("--size", 8), "size 8 is of untrained networks"),
+        (("--seed", 0), "seed 0 is of untrained networks"),
+    ]:
+        error = ktnas(*export, *options).exception
+        assert isinstance(error, UserError)
+        assert message in str(error)
+    assert not (tmp_path / "run" / "networks").exists()
+    assert ktnas(*export, "--task", "cifar10", "--size", 8, "--seed", 2).exit_code == 0
+    assert "**Not trained.**" in next((tmp_path / "run").rglob("*.md")).read_text()
+
+
 def test_mistakes(ktnas, run_dir, tmp_path):
     for arguments, message in [
         ((tmp_path / "nothing",), "No run to read"),

@@ -10,6 +10,7 @@ from ktnas.engine.benchmark_config import BenchmarkConfig, benchmark_names
 from ktnas.errors import UserError
 from ktnas.resources import resource_dir
 from ktnas.task.loky_pool import LokyPool
+from ktnas.train.fidelity import full_name
 from ktnas.train.task import TrainingTask
 
 FIRST, SECOND, THIRD = "64-41414-0_00_000", "64-41414-1_11_111", "64-41414-2_22_222"
@@ -34,7 +35,9 @@ def latencies(benchmark: Benchmark, device: str, task: str = "top1") -> list[flo
 def test_shipped_benchmarks_are_listed_without_their_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KTNAS_DATA", "/nowhere")
     shown = {config.name: config for config in list_benchmarks()}
-    assert list(shown) == ["function", "nasbench201", "nasbench_graph", "table", "train", "transnas_micro"]
+    assert list(shown) == [
+        "function", "medmnist", "nasbench201", "nasbench_graph", "table", "train", "transnas_micro",
+    ]  # fmt: skip
     assert all(config.description for config in shown.values())
     assert len(shown["nasbench_graph"].tasks or ()) == 9
     assert len(shown["nasbench201"].devices or ()) == 28
@@ -45,7 +48,7 @@ def test_shipped_defaults_name_their_tasks_and_devices(name: str) -> None:
     config = OmegaConf.to_container(OmegaConf.load(resource_dir("conf") / "benchmark" / f"{name}.yaml"))
     assert isinstance(config, dict)
     checked = next(shown for shown in list_benchmarks() if shown.name == name)
-    assert {*checked.source, *checked.target} <= set(checked.tasks or ())
+    assert {*map(full_name, (*checked.source, *checked.target))} <= set(checked.tasks or ())
     assert set(checked.device) <= set(checked.devices or ())
     assert config["name"] == name
 
@@ -221,6 +224,7 @@ def test_a_benchmark_of_ones_own_images() -> None:
         ),
         ({"name": "train", "subsets": {"low": ["a"]}}, "benchmark.subsets=.*as in {low:"),
         ({"name": "train", "training": 3}, "benchmark.training=3, expected keys and values"),
+        ({"name": "train", "supernet": 3}, "benchmark.supernet=3, expected keys and values"),
     ],
 )
 def test_bad_configurations(config: Any, message: str) -> None:

@@ -2,21 +2,26 @@
 
 import math
 import os
+import resource
+import signal
 import sys
 import time
 import zlib
 
+import numpy as np
 import pytest
 
 import ktnas
 from ktnas.record.ledger import read_ledger
 
-WAYS = ("raises", "returns NaN", "exits", "dies", "hangs", "no number", "no latency")
+WAYS = (
+    "raises", "returns NaN", "exits", "dies", "hangs", "no number", "no latency", "no memory", "is killed"
+)  # fmt: skip
 
 
 def fate(text):
     """Which way an architecture takes; most of them do well."""
-    return (*WAYS, *["well"] * 8)[zlib.crc32(text.encode()) % 15]
+    return (*WAYS, *["well"] * 8)[zlib.crc32(text.encode()) % 17]
 
 
 def score(text):
@@ -29,6 +34,11 @@ def score(text):
         os._exit(7)
     if way == "hangs":
         time.sleep(60)
+    if way == "no memory":
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 36, 1 << 36))
+        return len([np.empty(1 << 29) for _ in range(64)])
+    if way == "is killed":  # as by a system that has no memory left
+        os.kill(os.getpid(), signal.SIGKILL)
     if way == "no number":
         return "good"
     value = math.nan if way == "returns NaN" else zlib.crc32(text[::-1].encode()) % 1000
@@ -43,6 +53,8 @@ SAID = {
     "hangs": "took longer than 0.3 s",
     "no number": "returned a str for 'score'",
     "no latency": "no finite latency_ms_function",
+    "no memory": "Unable to allocate",
+    "is killed": "was killed by SIGKILL",
 }
 
 

@@ -4,8 +4,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,7 +14,7 @@ import pytest
 import ktnas
 from ktnas.errors import UserError
 from ktnas.record.ledger import read_ledger
-from tests.engine.killer import recorded
+from tests.engine.killer import killer_in, recorded
 from tests.engine.scene import write_tables
 
 CLOCK = ["seconds", "host", "answered"]
@@ -36,43 +34,16 @@ def score(text):
 """
 
 
-class Killer:
-    """The process that starts searches and kills them, and what it starts them with."""
-
-    def __init__(self, directory):
-        path = os.pathsep.join([str(directory), str(Path(__file__).parents[2]), *sys.path])
-        self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("killer.py"))],
-            env=os.environ | {"PYTHONPATH": path},
-            cwd=directory,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def send(self, search, kill=None, after=0.0, attempt=""):
-        order = {"search": search, "kill": kill, "after": after, "attempt": attempt}
-        self.process.stdin.write(json.dumps(order) + "\n")
-        self.process.stdin.flush()
-
-    def wait(self):
-        return int(self.process.stdout.readline())
-
-
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):
-    """Where the modules are that it imports."""
+    """Where the modules are that the killer imports."""
     return tmp_path_factory.mktemp("modules")
 
 
 @pytest.fixture(scope="module")
 def killer(directory):
-    killer = Killer(directory)
-    yield killer
-    killer.process.stdin.close()
-    killer.process.stdout.close()
-    killer.process.kill()
-    killer.process.wait()
+    with killer_in(directory) as killer:
+        yield killer
 
 
 def rows(run_dir):

@@ -31,6 +31,17 @@ class TestSurrogateScreen(ScreenContract):
         scene.evaluate(0, 1)
         assert screen.informed(scene.states[1], scene.states)
 
+    def test_believes_that_what_is_pending_turns_out_as_predicted(self, tmp_path):
+        """So two choices, one after the other, are those of one choice of two."""
+        self.parameters = {"random": 256, "rounds": 2}  # all there are
+        config = write_tables(tmp_path, 250, seed=1)
+        together, in_turn = (Scene.of(config, tasks=("a",)).evaluate(0, 6) for _ in range(2))
+        nothing = together.states[0].genotypes[:0]
+        picked = self.choose(together, 0, nothing, 2)
+        for _ in range(2):
+            in_turn.states[0].expect(self.choose(in_turn, 0, nothing))
+        np.testing.assert_array_equal(in_turn.states[0].pending, picked)
+
     def test_chooses_better_than_chance(self, tmp_path):
         config = write_tables(tmp_path, None)
         better = 0

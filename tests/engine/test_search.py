@@ -13,7 +13,8 @@ from tests.engine.scene import SPACE, write_tables
 
 CLOCK = ["seconds", "host", "answered"]
 ALGORITHMS = {
-    name: {"encoding": "onehot"} if name == "ktnas_paper" else {} for name in group_options("algorithm")
+    name: {"encoding": "onehot"} if name.startswith("ktnas_paper") else {}
+    for name in group_options("algorithm")
 }
 
 

@@ -169,6 +169,21 @@ class PoolContract(ABC):
 
         assert [outcome.metrics for outcome in answers(self.pool(2), function, 2)] == [{"score": 1.0}] * 2
 
+    def test_takes_questions_while_it_works_on_others(self, tmp_path: Path) -> None:
+        first, *others = SPACE.format(genotypes_of(4))
+
+        def function(text: str) -> float:
+            return float(text != first or until(lambda: (tmp_path / "enough").exists(), 60))
+
+        task = FunctionTask("t", SPACE, function)
+        with self.pool(2).desk() as desk:
+            desk.ask(7, task.question(first))
+            for index, text in enumerate(others):
+                desk.ask(index, task.question(text))
+                assert desk.answer()[0] == index
+            (tmp_path / "enough").touch()
+            assert desk.answer()[0] == 7
+
     def test_one_thread_each(self) -> None:
         def function(text: str) -> int:
             from threadpoolctl import threadpool_info
@@ -239,3 +254,9 @@ class ProcessPoolContract(PoolContract):
             self.pool(1), lambda text: os.kill(os.getppid(), signal.SIGKILL) or time.sleep(100), 1
         )[0]
         assert (outcome.status, outcome.message) == ("failed", "its worker process died 3 times")
+
+    def test_worker_that_dies_takes_no_other_question_with_it(self) -> None:
+        functions: list[Callable[[], Any]] = [lambda: time.sleep(0.05) or 1.0] * 6
+        functions[1] = lambda: os.kill(os.getppid(), signal.SIGKILL) or time.sleep(100)
+        outcomes = answers(self.pool(2), by_position(*functions), 6)
+        assert [outcome.status for outcome in outcomes] == ["ok", "failed", "ok", "ok", "ok", "ok"]

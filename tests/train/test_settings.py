@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -5,17 +6,24 @@ import pytest
 from ktnas.engine.benchmark_config import benchmark_config
 from ktnas.errors import UserError
 from ktnas.registry import PLUGINS
-from ktnas.train.settings import SMALL_NETWORKS, TrainingSettings
+from ktnas.train.settings import SMALL_NETWORKS, SUPERNET_DEFAULTS, TrainingSettings, supernet_settings
 
 
 def test_shipped_defaults_are_those_of_the_class() -> None:
     assert TrainingSettings.of(benchmark_config("train").training) == TrainingSettings()
+    assert benchmark_config("train").supernet == SUPERNET_DEFAULTS
 
 
 def test_what_is_left_out_has_its_default() -> None:
     settings = TrainingSettings.of({"epochs": 3, "network": {"channels": 4}, "learning_rate": 1})
     assert (settings.epochs, settings.network, settings.learning_rate) == (3, {"channels": 4}, 1.0)
     assert settings.batch == TrainingSettings().batch
+
+
+def test_a_supernet_is_trained_as_networks_are_but_for_what_is_said() -> None:
+    training = TrainingSettings(epochs=7, batch=32, learning_rate=0.2, network={"channels": 4}, seed=3)
+    assert supernet_settings(training, {}) == replace(training, **SUPERNET_DEFAULTS)
+    assert supernet_settings(training, {"epochs": 9, "batch": 8}) == replace(training, epochs=9, batch=8)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import json
 import pickle
+import resource
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import torch
 from ktnas.arrays import IntArray
 from ktnas.errors import UserError
 from ktnas.network.count import count_parameters
+from ktnas.report.networks import load_network
 from ktnas.space import list_spaces, load_space
 from ktnas.space.chain import Requirement
 from ktnas.task.isolation import load
 from ktnas.task.loky_pool import LokyPool
-from ktnas.train.kept import load_trained, weights_path
+from ktnas.train.kept import weights_path
 from ktnas.train.kinds import KINDS
 from ktnas.train.settings import TrainingSettings
 from ktnas.train.task import TrainingTask, training_task
@@ -89,7 +91,7 @@ def test_kept_networks_answer_as_they_did(kind: str, npz: Path, tmp_path: Path) 
     assert len(kept["curve"]) == metrics["epochs"] == 1
     assert kept["architecture"] == texts(1)[0]
 
-    network, trainer = load_trained(path), task.trainer
+    network, trainer = load_network(path), task.trainer
     assert not network.training
     images = torch.from_numpy(trainer.images.test.images).permute(0, 3, 1, 2).float() / 255
     normal = (images - torch.tensor(kept["mean"])[:, None, None]) / torch.tensor(kept["deviation"])[
@@ -106,16 +108,16 @@ def test_kept_networks_answer_as_they_did(kind: str, npz: Path, tmp_path: Path) 
 
 def test_files_that_hold_no_trained_network(npz: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"Cannot read .*none.json"):
-        load_trained(tmp_path / "none.json")
+        load_network(tmp_path / "none.json")
     task, genotype = task_on(npz), SPACE.parse(texts(1))[0]
     task.keep_in(tmp_path)
     task.evaluate(genotype[None])
     path = weights_path(tmp_path, task.name, key_of(genotype)).with_suffix(".json")
     path.write_text(json.dumps(json.loads(path.read_text()) | {"network": {"channels": 3, "cells": 1}}))
-    with pytest.raises(UserError, match="are not what a search has trained"):
-        load_trained(path)
+    with pytest.raises(UserError, match="are not what ktnas has written"):
+        load_network(path)
     with pytest.raises(UserError, match="Unknown space 'nowhere'"):
-        load_trained(path, space="nowhere")
+        load_network(path, space="nowhere")
 
 
 @pytest.mark.slow
@@ -208,11 +210,18 @@ def test_calls_from_python(npz: Path) -> None:
     assert np.isfinite(list(first.values())).all()
 
 
-def test_weights_that_cannot_be_written_stop_the_search(npz: Path, tmp_path: Path) -> None:
+def test_weights_that_find_no_room_stop_the_search(
+    npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A full disk is no fault of the architecture, so that there is no evaluation to record."""
-    task, genotypes = task_on(npz), SPACE.parse(texts(1))
+    task = task_on(npz)
     task.keep_in(tmp_path / "run")
-    path = weights_path(tmp_path / "run", task.name, key_of(genotypes[0]))
-    path.mkdir(parents=True)
-    with pytest.raises(UserError, match=r"^Cannot write .*safetensors: .*Free space, or"):
-        task.evaluate(genotypes)
+    monkeypatch.chdir(tmp_path)  # where no workers are yet, so that new ones start under the limit
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(UserError, match=r"^Cannot write .*safetensors: File too large\. Free space, or"):
+            task.evaluate(SPACE.parse(texts(1)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
