@@ -219,9 +219,9 @@ def _trained(record: RunRecord, evaluation: Evaluation, devices: tuple[str, ...]
     """The network that a run has trained and kept."""
     if is_supernet(evaluation.task):
         raise UserError(
-            f"The networks of {evaluation.task} inherit the weights of a supernet and are not kept one by one. "
-            f"Train the best of them, by a search of target={full_name(evaluation.task)} with this run as its "
-            "source=; or have untrained networks, as with --task cifar10."
+            f"The networks of {evaluation.task} inherit the weights of a supernet and are not kept one by "
+            f"one. Train the best of them, by a search of target={full_name(evaluation.task)} with this run "
+            "as its source=; or have untrained networks, as with --task cifar10."
         )
     weights = weights_path(record.run_dir, evaluation.task, evaluation.key)
     path = weights.with_suffix(".json")

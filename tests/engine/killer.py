@@ -74,9 +74,13 @@ class Killer:
         return int(self.process.stdout.readline())
 
     def close(self) -> None:
-        """End the process."""
+        """End the process; workers that searches have left behind may hold its pipes a while longer."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
 
 
 @contextmanager
