@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs
+from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs, start
 from experiments.report import NOTHING, markdown_table, mean_cell, origin, publish
 from ktnas.arrays import FloatArray, IntArray
 from ktnas.latency.additive import AdditiveProcess
@@ -169,4 +169,4 @@ def _numbers(text: str) -> list[int]:
 
 
 if __name__ == "__main__":
-    main()
+    start(NAME)

@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import wilcoxon
 
-from experiments.common import Job, command_line, config_hash, options, run_jobs
+from experiments.common import Job, command_line, config_hash, options, run_jobs, start
 from experiments.report import NOTHING, markdown_table, mean_cell, origin, publish
 from ktnas.arrays import FloatArray
 from ktnas.engine.benchmark import load_benchmark
@@ -290,4 +290,4 @@ def _picture(curves: Mapping[Pair, Mapping[str, FloatArray]]) -> bytes:
 
 
 if __name__ == "__main__":
-    main()
+    start(NAME)

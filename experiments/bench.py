@@ -16,7 +16,7 @@ from statistics import median
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from experiments.common import RESULTS, command_line
+from experiments.common import RESULTS, command_line, start
 from experiments.peers import optuna_search
 from experiments.report import markdown_table, origin, publish
 from experiments.tables import load_table
@@ -217,4 +217,4 @@ def _number(value: float) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    start(NAME)

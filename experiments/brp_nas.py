@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import kendalltau, spearmanr
 
-from experiments.common import Job, command_line, config_hash, options, run_jobs
+from experiments.common import Job, command_line, config_hash, options, run_jobs, start
 from experiments.report import markdown_table, mean_cell, origin, publish, published_cells
 from ktnas import registry
 from ktnas.arrays import BoolArray, FloatArray, IntArray, Rng
@@ -315,4 +315,4 @@ def predictor_table(rows: pd.DataFrame) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    start(NAME)

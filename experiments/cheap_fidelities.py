@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata, spearmanr
 
-from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs
+from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs, start
 from experiments.report import NOTHING, markdown_table, mean_cell, origin, publish
 from ktnas.arrays import FloatArray
 from ktnas.proxy import score
@@ -172,4 +172,4 @@ def _correlations(searched: FloatArray, reference: FloatArray) -> tuple[float, f
 
 
 if __name__ == "__main__":
-    main()
+    start(NAME)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from joblib import Parallel, delayed, parallel_config
 from threadpoolctl import threadpool_limits
 
 from ktnas.engine.config import SearchConfig, plain_config
+from ktnas.errors import UserError
 from ktnas.record.files import write_atomically
 from ktnas.resources import PACKAGE, resource_dir
 from ktnas.version import __version__
@@ -66,6 +68,14 @@ def options(name: str, description: str, methods: Sequence[str]) -> argparse.Arg
         "--methods", type=names_among(methods), default=list(methods), help=f"of {','.join(methods)}"
     )
     return parser
+
+
+def start(name: str) -> None:
+    """Run an experiment from the command line, as the module that worker processes import too."""
+    try:
+        import_module(f"experiments.{name}").main()
+    except UserError as problem:
+        raise SystemExit(f"error: {problem}") from None
 
 
 def names_among(known: Sequence[str]) -> Callable[[str], list[str]]:

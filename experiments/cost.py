@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from experiments import peer_botorch, peer_pymoo, peers
 from experiments.bench import machine
-from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs
+from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs, start
 from experiments.report import NOTHING, markdown_table, origin, publish
 from experiments.tables import Table, load_table
 from ktnas.arrays import FloatArray, IntArray
@@ -338,4 +338,4 @@ def picture(rows: pd.DataFrame) -> bytes:
 
 
 if __name__ == "__main__":
-    main()
+    start(NAME)

@@ -19,11 +19,10 @@ import pandas as pd
 import yaml
 from scipy.stats import spearmanr
 
-from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs
+from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs, start
 from experiments.report import NOTHING, markdown_table, mean_cell, origin, publish
 from ktnas.arrays import FloatArray
 from ktnas.engine.informative import known_devices
-from ktnas.errors import UserError
 from ktnas.latency.base import LatencyModel
 from ktnas.measure.files import read_description
 from ktnas.measure.layers import measure_layers
@@ -271,7 +270,4 @@ NOTES = (
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as problem:
-        raise SystemExit(f"error: {problem}") from None
+    start(NAME)

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.across_spaces import worth
-from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs
+from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs, start
 from experiments.report import markdown_table, mean_cell, origin, publish
 from ktnas.arrays import FloatArray
 from ktnas.encoding.cache import cache_dir
@@ -313,4 +313,4 @@ def _draw_curve(ax: Axes, curve: FloatArray, method: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    start(NAME)

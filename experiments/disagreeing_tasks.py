@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control, t, wilcoxon
 
-from experiments.common import Job, command_line, config_hash, options, run_jobs
+from experiments.common import Job, command_line, config_hash, options, run_jobs, start
 from experiments.report import NOTHING, markdown_table, mean_cell, origin, publish
 from experiments.transnas_ranks import rank
 from ktnas.arrays import FloatArray
@@ -310,4 +310,4 @@ def _p_cell(p: float) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    start(NAME)

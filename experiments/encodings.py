@@ -19,7 +19,7 @@ import pandas as pd
 from scipy.special import ndtri
 from scipy.stats import kendalltau, rankdata, spearmanr
 
-from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs
+from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs, start
 from experiments.report import markdown_table, mean_cell, origin, publish
 from ktnas.arrays import FloatArray, IntArray, Rng
 from ktnas.encoding.base import Encoding
@@ -265,4 +265,4 @@ def _own_cache() -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    main()
+    start(NAME)

@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 from scipy.stats import kendalltau
 
-from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs
+from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs, start
 from experiments.peer_flan import flan
 from experiments.report import markdown_table, mean_cell, origin, publish
 from ktnas.arrays import FloatArray, IntArray
 from ktnas.encoding.base import Encoding
 from ktnas.encoding.cell import CellFeatures
 from ktnas.encoding.onehot import OneHot
-from ktnas.errors import UserError
 from ktnas.registry import PLUGINS, build
 from ktnas.space import SearchSpace, load_space
 from ktnas.surrogate.base import Surrogate
@@ -289,7 +288,4 @@ NOTES = (
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as problem:
-        raise SystemExit(f"error: {problem}") from None
+    start(NAME)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from sklearn.linear_model import RidgeCV
 
-from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs
+from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs, start
 from experiments.report import NOTHING, markdown_table, mean_cell, origin, publish
 from ktnas.arrays import BoolArray, FloatArray, IntArray
 from ktnas.encoding.base import Encoding
@@ -259,4 +259,4 @@ def _encoding(name: str) -> Encoding:
 
 
 if __name__ == "__main__":
-    main()
+    start(NAME)

@@ -7,11 +7,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs
+from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs, start
 from experiments.few_shot_latency import TASK, alone, known
 from experiments.report import markdown_table, mean_cell, origin, publish
 from ktnas.arrays import IntArray
-from ktnas.errors import UserError
 from ktnas.latency.base import DeviceLatencies
 from ktnas.latency.few_shot import FewShot
 
@@ -129,7 +128,4 @@ NOTES = (
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as problem:
-        raise SystemExit(f"error: {problem}") from None
+    start(NAME)

@@ -12,7 +12,7 @@ from scipy.special import ndtri
 from scipy.stats import rankdata, spearmanr
 from sklearn.linear_model import RidgeCV
 
-from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs
+from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs, start
 from experiments.multi_predict_report import (
     FROM_SCRATCH,
     REFERENCE,
@@ -314,4 +314,4 @@ def _job(
 
 
 if __name__ == "__main__":
-    main()
+    start(NAME)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs
+from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs, start
 from experiments.report import (
     TESTS,
     markdown_table,
@@ -250,4 +250,4 @@ def table(rows: pd.DataFrame) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    start(NAME)

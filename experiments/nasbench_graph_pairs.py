@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from optuna import __version__ as optuna_version
 
-from experiments.common import Job, command_line, config_hash, options, run_jobs
+from experiments.common import Job, command_line, config_hash, options, run_jobs, start
 from experiments.peers import POPULATION, SAMPLERS, TRIES, optuna_search
 from experiments.report import NOTHING, TESTS, by_seed, markdown_table, mean_cell, origin, p_cells, publish
 from experiments.tables import load_table
@@ -160,4 +160,4 @@ def table(rows: pd.DataFrame, budget: int) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    start(NAME)

@@ -15,10 +15,9 @@ import pandas as pd
 import torch
 from joblib import Parallel, delayed
 
-from experiments.common import RESULTS, command_line
+from experiments.common import RESULTS, command_line, start
 from experiments.report import NOTHING, markdown_table, origin, publish
 from ktnas.engine.benchmark import load_benchmark
-from ktnas.errors import UserError
 from ktnas.network.count import count_flops, count_parameters
 from ktnas.network.task import network_task
 from ktnas.record.files import write_atomically
@@ -198,7 +197,4 @@ def notes(arguments: Sequence[str] | None) -> list[str]:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as problem:
-        raise SystemExit(f"error: {problem}") from None
+    start(NAME)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs
+from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs, start
 from experiments.nasbench201_optimum import count
 from experiments.nasbench201_optimum import search_config as optimum_config
 from experiments.report import NOTHING, markdown_table, mean_cell, origin, publish
@@ -158,4 +158,4 @@ def _cells(rows: pd.DataFrame) -> dict[str, list[str]]:
 
 
 if __name__ == "__main__":
-    main()
+    start(NAME)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import bootstrap
 
-from experiments.common import Job, command_line, config_hash, options, run_jobs
+from experiments.common import Job, command_line, config_hash, options, run_jobs, start
 from experiments.nasbench201_optimum import METHODS
 from experiments.report import NOTHING, TESTS, markdown_table, mean_cell, origin, p_cells, publish
 from ktnas.arrays import FloatArray
@@ -152,4 +152,4 @@ def table(rows: pd.DataFrame, tasks: Sequence[str], budget: int, quoted: Mapping
 
 
 if __name__ == "__main__":
-    main()
+    start(NAME)

@@ -17,7 +17,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments import peer_botorch, peer_pymoo, peers
-from experiments.common import Job, command_line, config_hash, options, run_jobs
+from experiments.common import Job, command_line, config_hash, options, run_jobs, start
 from experiments.report import (
     NOTHING,
     REFERENCE,
@@ -365,4 +365,4 @@ def picture(rows: pd.DataFrame, problems: Sequence[Problem], budget: int) -> byt
 
 
 if __name__ == "__main__":
-    main()
+    start(NAME)

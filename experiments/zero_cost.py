@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from experiments.common import RESULTS, command_line, names_among
+from experiments.common import RESULTS, command_line, names_among, start
 from experiments.report import markdown_table, mean_cell, origin, publish
 from ktnas.network.task import NetworkTask, network_task
 from ktnas.proxy import score
@@ -186,4 +186,4 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    start(NAME)

@@ -1,10 +1,15 @@
+import subprocess
+import sys
 from functools import partial
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from experiments.common import Job, command_line, config_hash, options, run_jobs
 from ktnas.presets import compose
+
+ROOT = Path(__file__).parents[2]
 
 
 def jobs(*seeds, method="a", config="c1"):
@@ -99,3 +104,27 @@ def test_options(capsys):
 
 def test_command_line_can_be_typed_again():
     assert command_line("one", ["--out", "my results"]) == "python -m experiments.one --out 'my results'"
+
+
+@pytest.mark.slow
+def test_worker_processes_find_what_a_command_sends_them(tmp_path):
+    small = [
+        "--seeds",
+        "1",
+        "--pairs",
+        "cora:citeseer,citeseer:cora",
+        "--source-budget",
+        "20",
+        "--workers",
+        "2",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.disagreeing_tasks", "--methods", "random", *small]
+        + ["--out", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(pd.read_csv(tmp_path / "disagreeing_tasks.csv")) == 2
