@@ -108,19 +108,10 @@ def test_command_line_can_be_typed_again():
 
 @pytest.mark.slow
 def test_worker_processes_find_what_a_command_sends_them(tmp_path):
-    small = [
-        "--seeds",
-        "1",
-        "--pairs",
-        "cora:citeseer,citeseer:cora",
-        "--source-budget",
-        "20",
-        "--workers",
-        "2",
-    ]
+    small = ["--methods", "random", "--seeds", "1", "--pairs", "cora:citeseer,citeseer:cora"]
+    small += ["--source-budget", "20", "--workers", "2", "--out", str(tmp_path)]
     done = subprocess.run(
-        [sys.executable, "-m", "experiments.disagreeing_tasks", "--methods", "random", *small]
-        + ["--out", str(tmp_path)],
+        [sys.executable, "-m", "experiments.disagreeing_tasks", *small],
         cwd=ROOT,
         capture_output=True,
         text=True,
