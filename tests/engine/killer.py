@@ -27,14 +27,13 @@ class Killer:
 
     Args:
         directory: that it works in, where the modules are that it imports.
-        environment: variables beside those of this process.
     """
 
-    def __init__(self, directory: Path, environment: dict[str, str]) -> None:
+    def __init__(self, directory: Path) -> None:
         path = os.pathsep.join([str(directory), str(Path(__file__).parents[2]), *sys.path])
         self.process = subprocess.Popen(
             [sys.executable, __file__],
-            env=os.environ | {"PYTHONPATH": path} | environment,
+            env=os.environ | {"PYTHONPATH": path},
             cwd=directory,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -84,9 +83,9 @@ class Killer:
 
 
 @contextmanager
-def killer_in(directory: Path, **environment: str) -> Iterator[Killer]:
+def killer_in(directory: Path) -> Iterator[Killer]:
     """A ``Killer`` that ends with the block."""
-    killer = Killer(directory, environment)
+    killer = Killer(directory)
     try:
         yield killer
     finally:
