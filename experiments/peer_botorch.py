@@ -27,6 +27,9 @@ DENSE = 50
 REFIT = 5
 """Evaluations from one fit of the hyper-parameters to the next one from there on."""
 
+ITERATIONS = 50
+"""Of the optimiser at most in a fit that starts from an earlier one."""
+
 RANDOM = 256
 """Random architectures among the candidates of a choice."""
 
@@ -39,14 +42,19 @@ STEPS = 4
 SAMPLES = 64
 """Quasi-random samples behind the acquisition."""
 
+PRUNING = 256
+"""Quasi-random samples by which evaluations that are hardly on the front are left out of the acquisition."""
+
 SETTINGS: dict[str, Any] = {
     "initial": INITIAL,
     "dense": DENSE,
     "refit": REFIT,
+    "iterations": ITERATIONS,
     "random": RANDOM,
     "starts": STARTS,
     "steps": STEPS,
     "samples": SAMPLES,
+    "pruning": PRUNING,
 }
 
 
@@ -65,9 +73,9 @@ def botorch_search(table: Table, budget: int, seed: int) -> FloatArray:
     One Gaussian process per objective on one-hot inputs, all settings BoTorch's own, the reference point
     inferred from the front (Ament et al. 2023, "Unexpected improvements to expected improvement"; Daulton et
     al. 2021). Hyper-parameters are fitted from where they were, each time up to ``DENSE`` evaluations and at
-    every ``REFIT``-th from there on. The acquisition is maximised among ``RANDOM`` architectures and the
-    neighbours of the front so far, then by local search from the ``STARTS`` best; what was evaluated is never
-    a candidate.
+    every ``REFIT``-th from there on, all but the first in ``ITERATIONS`` steps. The acquisition is maximised
+    among ``RANDOM`` architectures and the neighbours of the front so far, then by local search from the
+    ``STARTS`` best; what was evaluated is never a candidate.
 
     Args:
         table: what is searched.
@@ -85,10 +93,11 @@ def botorch_search(table: Table, budget: int, seed: int) -> FloatArray:
         torch.manual_seed(seed)
         while len(memory) < budget:
             model = _model(table, memory)
-            if parameters:
+            known = bool(parameters)
+            if known:
                 _set_parameters(model, parameters)
             if len(memory) <= DENSE or len(memory) % REFIT == 0:
-                parameters = _fit(model)
+                parameters = _fit(model, ITERATIONS if known else None)
             memory.answer(_choose(table, memory, _acquisition(table, memory, model)))
     return memory.points
 
@@ -116,27 +125,30 @@ def _set_parameters(model: "ModelListGP", parameters: "dict[str, Tensor]") -> No
             parameter.copy_(parameters[name])
 
 
-def _fit(model: "ModelListGP") -> "dict[str, Tensor]":
-    """Fit the hyper-parameters of ``model``; their values."""
+def _fit(model: "ModelListGP", iterations: int | None) -> "dict[str, Tensor]":
+    """Fit the hyper-parameters of ``model``, in ``iterations`` at most if it is given; their values."""
     from botorch.fit import fit_gpytorch_mll
     from gpytorch.mlls import SumMarginalLogLikelihood
 
-    fit_gpytorch_mll(SumMarginalLogLikelihood(model.likelihood, model))
+    options = {"maxiter": iterations} if iterations else {}
+    fit_gpytorch_mll(SumMarginalLogLikelihood(model.likelihood, model), optimizer_kwargs={"options": options})
     return {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
 
 
 def _acquisition(table: Table, memory: Memory, model: "ModelListGP") -> "AcquisitionFunction":
     import torch
     from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
+    from botorch.acquisition.multi_objective.utils import prune_inferior_points_multi_objective
     from botorch.sampling import SobolQMCNormalSampler
     from botorch.utils.multi_objective.hypervolume import infer_reference_point
     from botorch.utils.multi_objective.pareto import is_non_dominated
 
     inputs, gains = _tensors(table, memory)
     reference = infer_reference_point(gains[is_non_dominated(gains)])
+    baseline = prune_inferior_points_multi_objective(model, inputs, reference, num_samples=PRUNING)
     sampler = SobolQMCNormalSampler(torch.Size([SAMPLES]), seed=len(memory))
     return qLogNoisyExpectedHypervolumeImprovement(
-        model, reference, inputs, sampler=sampler, prune_baseline=True
+        model, reference, baseline, sampler=sampler, prune_baseline=False
     )
 
 
@@ -144,13 +156,13 @@ def _choose(table: Table, memory: Memory, acquisition: "AcquisitionFunction") ->
     """Genotype (V,) of the highest acquisition that was found, not evaluated yet."""
     space, n_choices = table.task.space, table.task.space.n_choices
     front = memory.genotypes[non_dominated(memory.points)]
-    pool = np.vstack([memory.draw(RANDOM), *(space.neighbours(genotype) for genotype in front)])
+    pool = np.vstack([memory.draw(RANDOM), space.neighbours(front)])
     pool = np.unique(pool[memory.unknown(pool)], axis=0)
     scores = _scores(acquisition, one_hot(pool, n_choices))
     for _ in range(STEPS):
         best = np.argsort(-scores, kind="stable")[:STARTS]
         pool, scores = pool[best], scores[best]
-        around = np.vstack([space.neighbours(genotype) for genotype in pool])
+        around = space.neighbours(pool)
         around = np.unique(around[memory.unknown(around)], axis=0)
         values = _scores(acquisition, one_hot(around, n_choices))
         if values.max(initial=-np.inf) <= scores[0]:

@@ -78,9 +78,10 @@ evaluation only, as all others are; on NAS-Bench-Graph *ktnas* itself is.
 - *pymoo_nsga2*: population {peer_pymoo.POPULATION}, uniform crossover, mutation to any choice of a variable.
 - *optuna_nsga2*: population {peers.POPULATION}; *optuna_tpe*: multivariate; both on categorical variables.
 - *{BOTORCH}*: BoTorch's qLogNEHVI, one architecture at a time, one Gaussian process per objective on one-hot
-  inputs, all settings of models and acquisition BoTorch's own, {peer_botorch.SAMPLES} samples,
-  {peer_botorch.INITIAL} random architectures first. Hyper-parameters are fitted anew, from where they were,
-  at every evaluation up to {peer_botorch.DENSE} and at every {peer_botorch.REFIT}th from there on. The
+  inputs, BoTorch's own models and priors, {peer_botorch.SAMPLES} samples ({peer_botorch.PRUNING} to leave out
+  what is hardly on the front), {peer_botorch.INITIAL} random architectures first. Hyper-parameters are fitted
+  anew, from where they were, at every evaluation up to {peer_botorch.DENSE} and at every
+  {peer_botorch.REFIT}th from there on, in {peer_botorch.ITERATIONS} steps at most but for the first. The
   acquisition is maximised over {peer_botorch.RANDOM} random architectures and the neighbours of the front,
   then by up to {peer_botorch.STEPS} steps of local search from the {peer_botorch.STARTS} best.
 """

@@ -114,17 +114,24 @@ class TaskState:
 
     def fresh(self, genotypes: IntArray) -> BoolArray:
         """Mask (N,) of the genotypes that can be evaluated, were not, are not pending, and stand first."""
-        if not len(genotypes):
-            return np.zeros(0, dtype=np.bool_)
+        return self._fresh(genotypes, self.space.identities(genotypes), set())
+
+    def unseen(self, genotypes: IntArray, seen: set[int]) -> IntArray:
+        """Those of genotypes (N, V) that are ``fresh`` and not of ``seen`` identities, which they join."""
         identities = self.space.identities(genotypes)
-        first = np.zeros(len(genotypes), dtype=np.bool_)
-        first[np.unique(identities, return_index=True)[1]] = True
-        first &= [
-            identity not in self._known and identity not in self._pending for identity in identities.tolist()
-        ]
+        new = self._fresh(genotypes, identities, seen)
+        seen.update(identities[new].tolist())
+        return genotypes[new]
+
+    def _fresh(self, genotypes: IntArray, identities: KeyArray, seen: set[int]) -> BoolArray:
+        new = np.zeros(len(genotypes), dtype=np.bool_)
+        new[np.unique(identities, return_index=True)[1]] = True
+        taken = (self._known, self._pending, seen)
+        out = [any(identity in some for some in taken) for identity in identities.tolist()]
+        new[np.array(out, dtype=np.bool_)] = False
         if self.task is not None:
-            first &= self.task.contains(genotypes)
-        return first
+            new &= self.task.contains(genotypes)
+        return new
 
     def known(self, genotypes: IntArray) -> BoolArray:
         """Mask (N,) of the genotypes that were evaluated."""

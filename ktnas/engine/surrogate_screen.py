@@ -131,16 +131,13 @@ class SurrogateScreen(Screen):
         """Pool (P, V) of architectures not evaluated and not chosen yet, and their acquisition (P,)."""
         space = state.space
         parents = state.genotypes[state.parents[: self.elite]]
-        start = [candidates, state.draw(self.random), *(space.neighbours(parent) for parent in parents)]
+        start = [candidates, state.draw(self.random), space.neighbours(parents)]
         taken = set(space.identities(chosen).tolist())
         pool, scores = state.genotypes[:0], np.empty(0)
         expanded: set[int] = set()
         incoming = np.vstack(start)
         for _ in range(self.rounds + 1):
-            incoming = incoming[state.fresh(incoming)]
-            identities = space.identities(incoming).tolist()
-            incoming = incoming[[identity not in taken for identity in identities]]
-            taken.update(identities)
+            incoming = state.unseen(incoming, taken)
             if narrowing is not None:
                 incoming = incoming[narrowing.admits(incoming)]
             if not len(incoming):
@@ -152,5 +149,5 @@ class SurrogateScreen(Screen):
             if not grown:
                 break
             expanded.update(grown)
-            incoming = np.vstack([space.neighbours(pool[row]) for row in grown])
+            incoming = space.neighbours(pool[grown])
         return pool, scores

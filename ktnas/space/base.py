@@ -315,9 +315,12 @@ class SearchSpace(ABC):
         """Group (V,) of each variable; variables of one group are inherited together."""
         return np.arange(self.n_variables)
 
-    def neighbours(self, genotype: IntArray) -> IntArray:
-        """Representatives (M, V) of the architectures one changed variable away from ``genotype`` (V,)."""
-        return neighbours(self, self._in_range(np.asarray(genotype)[None]))
+    def neighbours(self, genotypes: IntArray) -> IntArray:
+        """Representatives (M, V) of the architectures one changed variable away from genotypes (N, V).
+
+        Those of the first genotype come first; one that several have comes with each.
+        """
+        return neighbours(self, self._in_range(genotypes))
 
     def enumerate(self) -> IntArray:
         """Every valid genotype (N, V) in lexicographic order; ``ValueError`` beyond ``ENUMERATION_LIMIT``."""

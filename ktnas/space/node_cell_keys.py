@@ -46,7 +46,7 @@ def structural_keys(cells: Sequence[PickedNodes], operations: Sequence[str], zer
     cells of this size. A node is a sum, so that the order of its inputs does not count.
 
     Args:
-        cells: the cells of the genotypes; they do not share nodes.
+        cells: the cells of the genotypes, of one shape; they do not share nodes.
         operations: names of the operations.
         zero: index of the operation that passes nothing on, or -1.
     """
@@ -55,12 +55,20 @@ def structural_keys(cells: Sequence[PickedNodes], operations: Sequence[str], zer
     keys = np.zeros(count, dtype=np.uint64)
     for start in range(0, count, ROWS):
         rows = slice(start, start + ROWS)
-        for number, cell in enumerate(cells):
-            keys[rows] = mix(keys[rows] ^ _cell_keys(cell.part(rows), words, zero, np.uint64(number + 1)))
+        for of_cell in _cell_keys([cell.part(rows) for cell in cells], words, zero):
+            keys[rows] = mix(keys[rows] ^ of_cell)
     return keys
 
 
-def _cell_keys(cell: PickedNodes, words: KeyArray, zero: int, seed: np.uint64) -> KeyArray:
+def _cell_keys(cells: Sequence[PickedNodes], words: KeyArray, zero: int) -> KeyArray:
+    """Key (cells, N) of each cell; the cells, which are of one shape, go through the sweeps side by side."""
+    cell = PickedNodes(
+        np.concatenate([one.inputs for one in cells]),
+        np.concatenate([one.operations for one in cells]),
+        np.concatenate([one.ends for one in cells]),
+        cells[0].n_ports,
+    )
+    seed = np.repeat(np.arange(1, len(cells) + 1, dtype=np.uint64), len(cells[0].inputs))
     count, n_nodes, n_slots = cell.inputs.shape
     places = n_nodes + cell.n_ports
     rows = np.arange(count)
@@ -90,7 +98,8 @@ def _cell_keys(cell: PickedNodes, words: KeyArray, zero: int, seed: np.uint64) -
                 message = mix(colours[place] + mix(labels[node, slot] ^ _BACKWARD))
                 told[inputs[node, slot], rows] += np.where(counts, message, 0)
         colours[: cell.n_ports] = mix(colours[: cell.n_ports] ^ mix(told[: cell.n_ports] ^ _BACKWARD))
-    return np.asarray(np.where(alive, mix(colours), 0).sum(axis=0, dtype=np.uint64))
+    found: KeyArray = np.where(alive, mix(colours), 0).sum(axis=0, dtype=np.uint64)
+    return found.reshape(len(cells), -1)
 
 
 def _alive(inputs: IntArray, passed: BoolArray, cell: PickedNodes) -> BoolArray:

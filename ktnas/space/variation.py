@@ -30,19 +30,25 @@ def mutate(space: "SearchSpace", genotypes: IntArray, rng: Rng, rate: float | No
     return space.representative(redraw(space, genotypes, change, differ=space.distinct == "canonical"))
 
 
-def neighbours(space: "SearchSpace", origin: IntArray) -> IntArray:
-    """``SearchSpace.neighbours`` of one genotype (1, V) in range."""
+def neighbours(space: "SearchSpace", origins: IntArray) -> IntArray:
+    """``SearchSpace.neighbours`` of genotypes (N, V) in range."""
     variables = np.repeat(np.arange(space.n_variables), space.n_choices - 1)
     shifts = np.concatenate([np.arange(1, n) for n in space.n_choices])
-    rows = np.repeat(origin, len(variables), axis=0)
-    rows[np.arange(len(rows)), variables] += shifts
+    owner = np.repeat(np.arange(len(origins)), len(variables))
+    rows = np.repeat(origins, len(variables), axis=0)
+    rows[np.arange(len(rows)), np.tile(variables, len(origins))] += np.tile(shifts, len(origins))
     rows %= space.n_choices
-    rows = rows[space.valid(rows)]
+    valid = space.valid(rows)
+    rows, owner = rows[valid], owner[valid]
     if space.distinct == "canonical":
         identities = space.identities(rows)
-        _, first = np.unique(identities, return_index=True)
-        first = first[identities[first] != space.identities(origin)]
-        rows = np.unique(space.representative(rows[first]), axis=0)
+        order = np.lexsort((identities, owner))
+        new = np.ones(len(order), dtype=np.bool_)
+        new[1:] = (np.diff(owner[order]) != 0) | (identities[order][1:] != identities[order][:-1])
+        first = order[new]
+        first = first[identities[first] != space.identities(origins)[owner[first]]]
+        owned = np.column_stack([owner[first], space.representative(rows[first])])
+        rows = np.unique(owned, axis=0)[:, 1:]
     return rows
 
 

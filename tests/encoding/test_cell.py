@@ -14,7 +14,7 @@ class TestCellContract(EncodingContract):
 def test_shape_and_pairs_are_equal_for_cells_that_compute_the_same(name: str) -> None:
     space = load_space(name)
     cells = space.sample(300, np.random.default_rng(3))
-    rows = np.vstack([cells, space.neighbours(cells[0]), space.neighbours(cells[1])])
+    rows = np.vstack([cells, space.neighbours(cells[:2])])
     encoding = CellFeatures().fit(space, 0)
     vectors = encoding.transform(rows)[:, : encoding.groups["pairs"].stop]
     keys = space.keys(rows)

@@ -116,7 +116,7 @@ class SpaceContract:
         parent = self.space.sample(1, np.random.default_rng(3))
         mutants = self.space.mutate(np.repeat(parent, 5000, axis=0), np.random.default_rng(4), rate=0.0)
         np.testing.assert_array_equal(
-            np.unique(mutants, axis=0), np.unique(self.space.neighbours(parent[0]), axis=0)
+            np.unique(mutants, axis=0), np.unique(self.space.neighbours(parent), axis=0)
         )
 
     @given(seed=SEEDS)
@@ -147,15 +147,21 @@ class SpaceContract:
             self.space.crossover(sample, sample[:2], np.random.default_rng(0))
 
     def test_neighbours_are_the_other_architectures_one_change_away(self):
-        origin = self.space.sample(1, np.random.default_rng(1))[0]
+        origin = self.space.sample(1, np.random.default_rng(1))
         neighbours = self.space.neighbours(origin)
         assert self.space.valid(neighbours).all()
         identities = self.space.identities(neighbours)
         assert len(set(identities.tolist())) == len(neighbours)
-        assert self.space.identities(origin[None])[0] not in identities
+        assert self.space.identities(origin)[0] not in identities
         if self.space.distinct == "genotype":
             assert 0 < len(neighbours) <= (self.space.n_choices - 1).sum()
             assert ((neighbours != origin).sum(axis=1) == 1).all()
+
+    def test_neighbours_of_a_batch_are_those_of_each(self):
+        origins = self.space.sample(4, np.random.default_rng(2))[[0, 1, 2, 3, 1]]
+        each = [self.space.neighbours(origins[[row]]) for row in range(len(origins))]
+        np.testing.assert_array_equal(self.space.neighbours(origins), np.vstack(each))
+        assert self.space.neighbours(origins[:0]).shape == (0, self.space.n_variables)
 
     def test_enumeration_is_ordered_and_complete(self):
         if not self.enumerable:
@@ -263,7 +269,7 @@ class SpaceContract:
         genotypes = np.concatenate([genotypes, self.twins(genotypes[:20], np.random.default_rng(8))])
         if not self.enumerable:
             sample = self.space.sample(100, np.random.default_rng(7))
-            close = self.space.neighbours(sample[0])
+            close = self.space.neighbours(sample[:1])
             genotypes = np.concatenate([sample, self.twins(sample, np.random.default_rng(8)), close])
         keys = self.space.keys(genotypes)
         content = np.sort(self.space.pruned(genotypes).operations, axis=1)
