@@ -2,7 +2,8 @@
 
 An experiment is a list of jobs. Each finished job is one row of ``<out>/<name>.csv``; called again, an
 experiment runs only what is missing. Rows carry a hash of the configuration that made them, and rows of
-another configuration are never mixed with those of this one. One process writes to a file at a time.
+another configuration are not mixed with those of this one, unless runs made again come out the same. One
+process writes to a file at a time.
 """
 
 import argparse
@@ -12,7 +13,8 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
@@ -33,6 +35,9 @@ from ktnas.version import __version__
 RESULTS = Path("experiments") / "results"
 TEXTS = ("setting", "method", "config", "ktnas", "code")
 """Columns of a row that are no numbers."""
+
+PROBES = 2
+"""Runs that are made again before the others of another configuration are believed."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,11 @@ def options(name: str, description: str, methods: Sequence[str]) -> argparse.Arg
     parser.add_argument(
         "--out", type=Path, default=RESULTS, help=f"directory of results (default: {RESULTS})"
     )
-    parser.add_argument("--replace", action="store_true", help="drop rows of another configuration")
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help=f"make runs of another configuration anew; if the first {PROBES} are equal, the others stay",
+    )
     parser.add_argument(
         "--methods", type=names_among(methods), default=list(methods), help=f"of {','.join(methods)}"
     )
@@ -117,7 +126,8 @@ def run_jobs(path: Path, jobs: Sequence[Job], workers: int = 1, replace: bool = 
         path: CSV file of finished runs, made if absent.
         jobs: distinct in setting, method and seed.
         workers: processes, one thread each.
-        replace: drop rows of the jobs' methods and settings that another configuration made.
+        replace: make the first ``PROBES`` runs of a method and setting that another configuration made again;
+            where their numbers are equal, all of them count as runs of this one, else they are dropped.
 
     Returns:
         Columns ``setting``, ``method``, ``seed``, ``config``, ``ktnas`` (version), ``code`` (hash of the
@@ -126,18 +136,29 @@ def run_jobs(path: Path, jobs: Sequence[Job], workers: int = 1, replace: bool = 
     Raises:
         SystemExit: there are rows of another configuration, and ``replace`` was not asked for.
     """
-    stored = _of_one_configuration(path, _read(path), jobs, replace)
-    done = {(row["setting"], row["method"], int(row["seed"])) for row in stored}
+    if others := _of_others(_read(path), jobs):
+        if not replace:
+            raise SystemExit(
+                f"{path} holds {len(others)} runs of these methods under another configuration. --replace "
+                "makes them anew; --out names another directory."
+            )
+        _replace(path, others, jobs, workers)
+    done = set(map(_place, _read(path)))
     missing = [job for job in jobs if (job.setting, job.method, job.seed) not in done]
+    for row in _rows(missing, workers):
+        _append(path, row)
+    return _frame(_read(path), jobs)
+
+
+def _rows(jobs: Sequence[Job], workers: int) -> Iterator[dict[str, Any]]:
     started = time.perf_counter()
     with parallel_config(backend="loky", inner_max_num_threads=1):
         finished = Parallel(n_jobs=workers, return_as="generator_unordered")(
-            delayed(_run)(job) for job in missing
+            delayed(_run)(job) for job in jobs
         )
         for count, row in enumerate(finished, start=1):
-            _append(path, row)
-            _report(row, count, len(missing), time.perf_counter() - started)
-    return _frame(_read(path), jobs)
+            yield row
+            _report(row, count, len(jobs), time.perf_counter() - started)
 
 
 def _run(job: Job) -> dict[str, Any]:
@@ -172,21 +193,45 @@ def _read(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(whole.splitlines()))
 
 
-def _of_one_configuration(
-    path: Path, rows: list[dict[str, str]], jobs: Sequence[Job], replace: bool
-) -> list[dict[str, str]]:
+def _of_others(rows: Sequence[dict[str, str]], jobs: Sequence[Job]) -> list[dict[str, str]]:
+    """Rows of the jobs' methods and settings that another configuration made."""
     configs = {(job.setting, job.method): job.config for job in jobs}
-    kept = [
-        row for row in rows if configs.get((row["setting"], row["method"]), row["config"]) == row["config"]
+    return [
+        row for row in rows if configs.get((row["setting"], row["method"]), row["config"]) != row["config"]
     ]
-    if len(kept) < len(rows):
-        if not replace:
-            raise SystemExit(
-                f"{path} holds {len(rows) - len(kept)} runs of these methods under another configuration. "
-                "--replace drops them; --out names another directory."
-            )
-        write_atomically(path, _csv([list(rows[0]), *(list(row.values()) for row in kept)]).encode())
-    return kept
+
+
+def _replace(path: Path, others: Sequence[dict[str, str]], jobs: Sequence[Job], workers: int) -> None:
+    """Keep ``others`` as runs of the jobs' configuration where those that are made again are equal."""
+    known = {_place(row): _numbers(row) for row in others}
+    probes: dict[tuple[str, str], list[Job]] = defaultdict(list)
+    for job in jobs:
+        own = probes[job.setting, job.method]
+        if (job.setting, job.method, job.seed) in known and len(own) < PROBES:
+            own.append(job)
+    found = list(_rows([job for own in probes.values() for job in own], workers))
+    changed = {(row["setting"], row["method"]) for row in found if _numbers(row) != known[_place(row)]}
+    kept = {of: own[0].config for of, own in probes.items() if own and of not in changed}
+    rows = []
+    for row in _read(path):
+        if _place(row) not in known:
+            rows.append(row)
+        elif config := kept.get((row["setting"], row["method"])):
+            rows.append(row | {"config": config})
+    content = _csv([list(rows[0]), *(list(row.values()) for row in rows)]) if rows else ""
+    write_atomically(path, content.encode())
+    for row in found:
+        if (row["setting"], row["method"]) in changed:
+            _append(path, row)
+
+
+def _place(row: Mapping[str, Any]) -> tuple[str, str, int]:
+    return row["setting"], row["method"], int(row["seed"])
+
+
+def _numbers(row: Mapping[str, Any]) -> dict[str, str]:
+    """The numbers of a run as a file has them, its seconds aside."""
+    return {name: str(value) for name, value in row.items() if name not in (*TEXTS, "seconds")}
 
 
 def _append(path: Path, row: Mapping[str, Any]) -> None:

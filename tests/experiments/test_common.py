@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -71,9 +72,42 @@ def test_rows_of_another_configuration_are_not_mixed(path):
         run_jobs(path, jobs(1, config="c2"))
     assert path.read_text() == before
 
-    run_jobs(path, jobs(1, config="c2"), replace=True)
+
+def test_other_configurations_that_change_nothing_keep_their_runs(path, capsys):
+    before = run_jobs(path, [*jobs(1, 2, 3, 4), *jobs(1, method="b")])
+    progress(capsys)
+
+    after = run_jobs(path, [*jobs(1, 2, 3, 4, config="c2"), *jobs(1, method="b")], replace=True)
+
+    assert after["config"].tolist() == ["c2"] * 4 + ["c1"]
+    pd.testing.assert_frame_equal(after.drop(columns="config"), before.drop(columns="config"))
+    assert len(progress(capsys)) == 2
+
+
+def test_other_configurations_that_change_numbers_lose_their_runs(path, capsys):
+    def changed(*seeds):
+        return [
+            replace(job, measure=partial(dict, total=job.seed + 0.2)) for job in jobs(*seeds, config="c2")
+        ]
+
+    run_jobs(path, [*jobs(1, 2, 3, 4), *jobs(1, method="b")])
+    progress(capsys)
+
+    after = run_jobs(path, changed(2, 3, 5), replace=True)
+
+    assert after["total"].tolist() == [2.2, 3.2, 5.2]
+    assert len(progress(capsys)) == 3
     kept = pd.read_csv(path)
     assert set(zip(kept["method"], kept["config"], strict=True)) == {("a", "c2"), ("b", "c1")}
+
+
+def test_runs_of_other_configurations_without_a_like_are_dropped(path):
+    run_jobs(path, jobs(1, 2))
+
+    other = Job("setting, one", "a", 3, "c2", partial(dict, share=1.0))
+
+    assert run_jobs(path, [other], replace=True)["share"].tolist() == [1.0]
+    assert pd.read_csv(path)["seed"].tolist() == [3]
 
 
 def test_other_columns_are_refused(path):
