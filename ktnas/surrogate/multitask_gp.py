@@ -275,7 +275,7 @@ class MultiTaskGP(Surrogate):
             return self._negative_log_posterior()
 
         start = self._theta
-        with np.errstate(over="ignore", under="ignore"):
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": self.iterations})
         self._theta = found.x if np.isfinite(found.fun) else start
 
