@@ -57,17 +57,22 @@ def _resumed(run_dir: Path) -> SearchConfig:
 def _run(config: SearchConfig, run_dir: Path) -> int:
     from ktnas.cli.progress import make_progress
     from ktnas.cli.tables import print_report, report_console
-    from ktnas.engine.run import run_search
+    from ktnas.engine.run import StoppedError, run_search
 
     console = report_console()
+    kept = "every evaluation so far is kept"
+    go_on = f"Continue with: ktnas search resume={shlex.quote(str(run_dir))}"
     try:
         result = run_search(config, run_dir, make_progress(console))
     except KeyboardInterrupt:
         if not (run_dir / "config.yaml").is_file():
             raise
-        kept = "Interrupted; every evaluation so far is kept."
-        print(f"{kept} Continue with: ktnas search resume={shlex.quote(str(run_dir))}", file=sys.stderr)
+        print(f"Interrupted; {kept}. {go_on}", file=sys.stderr)
         return 130
+    except StoppedError as problem:
+        if "resume=" in str(problem) or not (run_dir / "config.yaml").is_file():
+            raise
+        raise UserError(f"{problem}\nStopped; {kept}. {go_on}") from None
     print_report(result, console)
     return 0
 

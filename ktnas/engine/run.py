@@ -1,10 +1,11 @@
 """One search from its configuration to its files."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -16,7 +17,6 @@ from ktnas.engine.benchmark import Benchmark, load_benchmark
 from ktnas.engine.config import SearchConfig, plain_config
 from ktnas.engine.evaluator import Evaluator
 from ktnas.engine.front_measurement import check_measurable, measure_fronts
-from ktnas.engine.lending import Lender, follow, lending_tasks
 from ktnas.engine.loop import Search, Strategies
 from ktnas.engine.objectives import Objectives
 from ktnas.engine.progress import NullProgress, Progress
@@ -28,12 +28,16 @@ from ktnas.errors import UserError
 from ktnas.record.description import RunDescription
 from ktnas.record.evaluation import Evaluation, Role
 from ktnas.record.export import write_run_files
+from ktnas.record.files import remove_leftovers
 from ktnas.record.front import non_dominated
 from ktnas.record.ledger import Ledger
 from ktnas.record.summary import build_summary
 from ktnas.task.base import Task
 from ktnas.task.function_task import FunctionTask
 from ktnas.task.pool import Pool
+
+if TYPE_CHECKING:
+    from ktnas.engine.lending import Lender
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,10 @@ class Prepared:
         return self.config.asynchronous and self.pool is not None
 
 
+class StoppedError(UserError):
+    """What stops a search that had begun, a full disk say; what was evaluated before is kept."""
+
+
 def prepare(config: SearchConfig) -> Prepared:
     """Check all of a configuration and read the tables it names; nothing is written.
 
@@ -99,6 +107,8 @@ def prepare(config: SearchConfig) -> Prepared:
     if isinstance(config.source, str | Path) and not benchmark.has_task(str(config.source)):
         source_run = read_source_run(Path(config.source), benchmark, targets)
         if source_run.space.name != benchmark.space.name:
+            from ktnas.engine.lending import lending_tasks
+
             lent = lending_tasks(source_run, benchmark.space)
     else:
         learns = config.transfer.get("name") != "none" or config.screen.get("name") == "surrogate"
@@ -150,14 +160,16 @@ def run_search(
     Raises:
         UserError: a mistake in the configuration (nothing is written then), or a run directory that cannot be
             written, is in use, or holds another run.
+        StoppedError: the search had begun and cannot go on.
     """
     prepared = prepare(config)
     started = time.perf_counter()
     description = _describe(prepared)
     fingerprint = _fingerprint(prepared)
     watched = progress or NullProgress()
-    with threadpool_limits(1), Ledger.open(run_dir, fingerprint, description) as ledger:
+    with threadpool_limits(1), Ledger.open(run_dir, fingerprint, description) as ledger, _begun_search():
         if run_dir is not None:
+            remove_leftovers(run_dir)
             write_config(config, run_dir / "config.yaml")
             prepared.benchmark.keep_in(run_dir)
         fronts = {spec.task: spec for spec in reversed(description.fronts())}
@@ -181,6 +193,14 @@ def run_search(
         measured = measure_fronts(result, prepared.benchmark.space, devices, run_dir, watched.tell)
         result = replace(result, measured_fronts=measured)
     return result
+
+
+@contextmanager
+def _begun_search() -> Iterator[None]:
+    try:
+        yield
+    except UserError as problem:
+        raise StoppedError(str(problem)) from problem
 
 
 def _busy(
@@ -207,6 +227,8 @@ def _search(prepared: Prepared, evaluator: Evaluator) -> None:
     search = _begun(prepared, states, encoding, encoding_seed, evaluator)
     sources, targets = ([state for state in states if state.role == role] for role in ("source", "target"))
     if prepared.lent:
+        from ktnas.engine.lending import follow
+
         lenders = [
             _lender(prepared, index, name, np.random.default_rng(seeds[index + 1]))
             for index, name in enumerate(prepared.lent, start=n_roles)
@@ -251,8 +273,10 @@ def _state(prepared: Prepared, index: int, name: str, role: Role, rng: np.random
     )
 
 
-def _lender(prepared: Prepared, index: int, name: str, rng: np.random.Generator) -> Lender:
+def _lender(prepared: Prepared, index: int, name: str, rng: np.random.Generator) -> "Lender":
     """A task of the source run in another space; the ledger does not hold what it makes one expect."""
+    from ktnas.engine.lending import Lender
+
     assert prepared.source_run is not None
     task = prepared.targets[0]
     state = replace(_state(prepared, index, task.name, "source", rng), name=name, task=task)

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,9 @@ from urllib.parse import quote
 import numpy as np
 
 from ktnas.errors import UserError
+
+SUMMARY_NAME = "summary.json"
+"""Written last: a run that has it is finished."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -36,6 +40,14 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Remove from ``directory`` what is left of writes that were killed; nobody may be writing there."""
+    for path in directory.glob(".*.tmp"):
+        if re.fullmatch(r"\..+\.\d+\.tmp", path.name):
+            with suppress(OSError):
+                path.unlink()
 
 
 def json_bytes(document: Any) -> bytes:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Future
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Thread
 
 from joblib.externals.loky import ProcessPoolExecutor, process_executor
 
@@ -18,6 +20,8 @@ from ktnas.task.outcome import Outcome
 from ktnas.task.pool import ATTEMPTS, ONE_THREAD, Desk, Pool, Question, died
 
 IDLE_SECONDS = 300
+WATCH_SECONDS = 1.0
+GRACE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,11 @@ def _executor(workers: int) -> ProcessPoolExecutor:
     if kind not in _kept:
         close()
         _kept[kind] = ProcessPoolExecutor(
-            max_workers=workers, timeout=IDLE_SECONDS, env=ONE_THREAD, initializer=_keep_what_is_loaded
+            max_workers=workers,
+            timeout=IDLE_SECONDS,
+            env=ONE_THREAD,
+            initializer=_set_up,
+            initargs=(os.getpid(),),
         )
     return _kept[kind]
 
@@ -123,12 +131,25 @@ def close() -> None:
         _kept.popitem()[1].shutdown(wait=True, kill_workers=True)
 
 
-def _keep_what_is_loaded() -> None:
-    """Have a worker live that has loaded a large library: loky takes that for a leak of memory.
+def _set_up(search: int) -> None:
+    """Have a worker live as long as the process ``search``, its parent.
 
+    Not shorter: a large library that it has loaded is a leak of memory to loky, which ends workers for one.
     What an evaluation itself takes ends with its process.
     """
     process_executor._MAX_MEMORY_LEAK_SIZE = sys.maxsize
+    Thread(target=_end_with, args=(search,), daemon=True).start()
+
+
+def _end_with(search: int) -> None:
+    """End this process soon after its parent ``search``, however that ends.
+
+    ``_answer`` has time to end it before, together with what is being evaluated.
+    """
+    while os.getppid() == search:
+        time.sleep(WATCH_SECONDS)
+    time.sleep(GRACE_SECONDS)
+    os._exit(1)
 
 
 def _answer(question: Question, search: int) -> Outcome:

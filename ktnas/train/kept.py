@@ -12,12 +12,17 @@ if TYPE_CHECKING:
 DIRECTORY = "trained"
 
 
+def directory_of(run_dir: Path, task: str) -> Path:
+    """Where a run keeps what it trains on a task."""
+    return run_dir / DIRECTORY / quote(task, safe=" ,+=@()")
+
+
 def weights_path(run_dir: Path, task: str, key: str) -> Path:
     """File of the weights of the architecture ``key`` on a task; the ``.json`` beside it has its curve.
 
     ``ktnas.report.networks.load_network`` makes a network of the two.
     """
-    return run_dir / DIRECTORY / quote(task, safe=" ,+=@()") / f"{key}.safetensors"
+    return directory_of(run_dir, task) / f"{key}.safetensors"
 
 
 def keep(path: Path, weights: "dict[str, Tensor]", document: dict[str, Any]) -> None:

@@ -8,15 +8,19 @@ from shutil import rmtree
 from tempfile import mkdtemp
 from weakref import finalize
 
+import torch
 from rich.console import Console
 
 from ktnas.errors import UserError, unknown
+from ktnas.record.files import remove_leftovers
 from ktnas.space import SearchSpace
 from ktnas.task.function_task import FunctionTask
 from ktnas.task.outcome import Outcome
 from ktnas.task.pool import Pool, Question
+from ktnas.task.thread_pool import ThreadPool
 from ktnas.train.fidelity import epochs_of, full_name, is_supernet
 from ktnas.train.images import located
+from ktnas.train.kept import directory_of
 from ktnas.train.kinds import KINDS
 from ktnas.train.settings import TrainingSettings, supernet_settings
 from ktnas.train.supernet_trainer import SupernetTrainer
@@ -39,15 +43,22 @@ class TrainingTask(FunctionTask):
         timeout: seconds until a training is killed, or None.
 
     Raises:
-        UserError: images that cannot be read or used, a space without networks for them, no time.
+        UserError: images that cannot be read or used, a space without networks for them, no time, threads
+            on a machine with a GPU.
     """
 
     def __init__(self, trainer: Trainer, pool: Pool | None = None, timeout: float | None = None) -> None:
         trainer.check()
+        if isinstance(pool, ThreadPool) and torch.cuda.is_available():
+            raise UserError(
+                "parallel=threads: on a machine with a GPU, torch does not train in processes forked "
+                "from that of the search. Use parallel=loky."
+            )
         self._use(trainer, pool, timeout)
 
     def keep_in(self, run_dir: Path) -> None:
         """Keep weights and learning curves of what is trained from now on in the directory of a run."""
+        remove_leftovers(directory_of(run_dir, self.name))
         self._use(replace(self.trainer, keep_in=run_dir.absolute()), self.pool, self.timeout)
 
     def measure_latency(self) -> None:

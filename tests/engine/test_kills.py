@@ -3,15 +3,21 @@
 Whatever was killed, the finished run has every evaluation exactly once and equals one that was left alone.
 """
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import ktnas
+from ktnas.engine.lending import TRUSTED
 from ktnas.record.ledger import read_ledger
 from tests.engine.killer import killer_in, recorded
 from tests.engine.scene import write_tables
@@ -31,6 +37,15 @@ def score(text):
         raise RuntimeError("unlucky")
     return zlib.crc32(text.encode()) % 1000
 """
+
+KILLED_WHILE_WRITING = """
+import json, os, signal, sys
+import ktnas
+
+os.fsync = lambda file: os.kill(os.getpid(), signal.SIGKILL)
+ktnas.search(**json.loads(sys.argv[1]))
+"""
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -157,3 +172,42 @@ def test_workers(killer, log, tmp_path):
     assert killer.wait() == 0
     check_equal(tmp_path / "run", tmp_path / "straight")
     assert len({worker for attempt, worker, _ in log() if attempt == "killed"}) > killed
+
+
+def test_files_that_were_being_written(tmp_path):
+    """What is left of them is gone when the search goes on; files of others stay."""
+    given = {"benchmark": write_tables(tmp_path), "source": [], "target": ["a"], "objectives": ["error"]}
+    given |= {"algorithm": "random", "budget": 4, "run_dir": str(tmp_path / "run")}
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_WHILE_WRITING, json.dumps(given)], cwd=ROOT, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = (tmp_path / "run").glob("*.tmp")
+    assert left.name.startswith(".config.yaml.")
+    (tmp_path / "run" / ".my.tmp").touch()
+
+    ktnas.search(**given)
+    assert [path.name for path in (tmp_path / "run").glob("*.tmp")] == [".my.tmp"]
+
+
+@pytest.mark.slow
+def test_asynchronous_search_that_learns_from_another_space(killer, log, tmp_path):
+    """It is led first, one evaluation after the other; then no worker waits. Both are gone through again."""
+    lender = of_function(20, "threads") | {"algorithm": "random", "run_dir": str(tmp_path / "lender")}
+    lender["benchmark"] |= {"space": "nasbench201"}
+    killer.send(lender, attempt="lender")
+    assert killer.wait() == 0
+
+    search = of_function(10, "threads", asynchronous=True)
+    search |= {"algorithm": "ktnas", "source": str(tmp_path / "lender"), "run_dir": str(tmp_path / "run")}
+    killer.send(search, kill=TRUSTED + 2, attempt="run")
+    assert killer.wait() == -signal.SIGKILL
+    known = read_ledger(tmp_path / "run").evaluations
+    killer.send(search, attempt="run")
+    assert killer.wait() == 0
+
+    evaluations = read_ledger(tmp_path / "run").evaluations
+    assert sorted(e.answered for e in evaluations) == [e.order for e in evaluations] == list(range(10))
+    assert len({e.key for e in evaluations}) == 10
+    assert known == [evaluations[e.order] for e in known]
+    assert sum(attempt == "run" for attempt, *_ in log()) <= 10 + 2  # two were in flight when it was killed

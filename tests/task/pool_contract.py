@@ -121,13 +121,15 @@ from ktnas.space import load_space
 from ktnas.registry import build
 from ktnas.task.function_task import FunctionTask
 
-def hang(text):
+def note(text):
     Path({pids!r}).write_text(f"{{os.getppid()}} {{os.getpid()}}")
-    time.sleep(100)
+    time.sleep({seconds})
+    return 1.0
 
 if __name__ == "__main__":
     space, pool = load_space("transnas_micro"), build("parallel", {{"name": {name!r}}})
-    FunctionTask("t", space, hang, pool=pool).evaluate(space.enumerate()[:1])
+    FunctionTask("t", space, note, pool=pool).evaluate(space.enumerate()[:1])
+    time.sleep(100)
 """
 
 
@@ -211,10 +213,15 @@ class PoolContract(ABC):
         with pytest.raises(UserError, match="cannot be loaded in a worker process: ValueError: invalid"):
             answers(self.pool(2), Unloadable(), 2)
 
-    @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-    def test_nothing_outlives_a_search_that_is_killed(self, tmp_path: Path, how: signal.Signals) -> None:
+    @pytest.mark.parametrize(
+        ("how", "idle"), [(signal.SIGKILL, False), (signal.SIGKILL, True), (signal.SIGINT, False)]
+    )
+    def test_nothing_outlives_a_search_that_is_killed(
+        self, tmp_path: Path, how: signal.Signals, idle: bool
+    ) -> None:
         pids = tmp_path / "pids"
-        (tmp_path / "search.py").write_text(SEARCH.format(pids=str(pids), name=self.name))
+        script = SEARCH.format(pids=str(pids), name=self.name, seconds=0 if idle else 100)
+        (tmp_path / "search.py").write_text(script)
         search = subprocess.Popen(
             [sys.executable, "search.py"],
             cwd=tmp_path,
@@ -223,10 +230,12 @@ class PoolContract(ABC):
         )
         try:
             assert until(lambda: pids.exists() and len(pids.read_text().split()) == 2, 60)
+            worker, evaluation = map(int, pids.read_text().split())
+            assert not idle or until(lambda: not is_running(evaluation))
             search.send_signal(how)
             search.wait(15)
-            for pid in map(int, pids.read_text().split()):
-                assert until(lambda pid=pid: not is_running(pid))
+            for pid in (worker, evaluation):
+                assert until(lambda pid=pid: not is_running(pid), 10)
         finally:
             search.kill()
             search.wait()

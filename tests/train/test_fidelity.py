@@ -7,11 +7,12 @@ import pytest
 import ktnas
 from ktnas.engine.benchmark import load_benchmark
 from ktnas.errors import UserError
+from ktnas.registry import build
 from ktnas.space import load_space
-from ktnas.task.thread_pool import ThreadPool
 from ktnas.train.fidelity import epochs_of, full_name, is_supernet
 from ktnas.train.supernet_trainer import SupernetTrainer
 from ktnas.train.task import training_task
+from tests.train.pools import PARALLEL
 
 SPACE = load_space("nasbench201")
 SETTINGS = {"epochs": 3, "batch": 16, "network": {"channels": 2}, "place": "cpu"}
@@ -19,7 +20,8 @@ SUBSETS = {"both": (0, 1)}
 
 
 def task_on(data: Path | str, name: str, **keywords: Any):
-    given = {"space": SPACE, "settings": SETTINGS, "subsets": SUBSETS, "pool": ThreadPool()} | keywords
+    given = {"space": SPACE, "settings": SETTINGS, "subsets": SUBSETS}
+    given |= {"pool": build("parallel", {"name": PARALLEL})} | keywords
     return training_task(name, str(data), **given)
 
 
@@ -36,6 +38,7 @@ def test_a_few_epochs_are_a_training_of_its_own(name: str, npz: Path) -> None:
     alone = task_on(npz, name, settings=SETTINGS | {"epochs": 1})
     genotypes = SPACE.sample(1, np.random.default_rng(3))
     (outcome,), (expected,) = cheap.evaluate(genotypes), alone.evaluate(genotypes)
+    assert (outcome.message, expected.message) == ("", "")
     assert outcome.metrics == expected.metrics
     assert outcome.metrics["epochs"] == 1
     assert cheap.name == f"{name}@1"

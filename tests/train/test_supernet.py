@@ -19,14 +19,15 @@ import ktnas
 from ktnas.arrays import IntArray
 from ktnas.cli.main import main
 from ktnas.errors import UserError
+from ktnas.registry import build
 from ktnas.space import load_space
 from ktnas.task.loky_pool import LokyPool
-from ktnas.task.thread_pool import ThreadPool
 from ktnas.train import supernet_trainer
 from ktnas.train.kinds import KINDS
 from ktnas.train.supernet import SupernetFile
 from ktnas.train.supernet_trainer import SupernetTrainer
 from ktnas.train.task import SupernetTask, training_task
+from tests.train.pools import PARALLEL
 
 SPACE = load_space("nasbench201")
 SETTINGS = {"batch": 16, "network": {"channels": 2}, "place": "cpu"}
@@ -50,7 +51,7 @@ def one_thread() -> Iterator[None]:
 
 def task_on(data: Path | str, name: str = "classification@supernet", **keywords: Any) -> SupernetTask:
     given = {"space": SPACE, "settings": SETTINGS, "subsets": {}, "supernet": {"epochs": 3}}
-    given |= {"pool": ThreadPool()} | keywords
+    given |= {"pool": build("parallel", {"name": PARALLEL})} | keywords
     task = training_task(name, str(data), **given)
     assert isinstance(task, SupernetTask)
     return task
@@ -229,7 +230,7 @@ def test_shipped_presets_of_ktnas_on_medmnist(
         objectives="error",
         algorithm="ktnas_paper_darts",
         budget=2,
-        overrides={"encoding": "onehot", "parallel": "threads"},
+        overrides={"encoding": "onehot", "parallel": PARALLEL},
     )
     assert result.evaluations["status"].tolist() == ["ok"] * 4
 
@@ -252,7 +253,7 @@ def test_killed_in_the_middle_of_the_supernet_a_run_goes_on_with_it(
     arguments = [
         "benchmark=train", f"benchmark.data={npz}", "benchmark.training.network={channels: 2}",
         "benchmark.training.batch=8", "benchmark.supernet.epochs=30", "target=[classification@supernet]",
-        "objectives=[error]", "algorithm=random", "initial=2", "budget=4", "parallel=threads",
+        "objectives=[error]", "algorithm=random", "initial=2", "budget=4", f"parallel={PARALLEL}",
     ]  # fmt: skip
     path = tmp_path / "run" / "trained" / "classification@supernet" / "supernet.safetensors"
     command = [sys.executable, "-c", EPOCH_BY_EPOCH, "search", *arguments, "hydra.run.dir=run"]

@@ -1,15 +1,21 @@
 import json
 import pickle
 import resource
+import shlex
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from ktnas.arrays import IntArray
+from ktnas.cli.main import main
 from ktnas.errors import UserError
 from ktnas.network.count import count_parameters
 from ktnas.report.networks import load_network
@@ -17,16 +23,27 @@ from ktnas.space import list_spaces, load_space
 from ktnas.space.chain import Requirement
 from ktnas.task.isolation import load
 from ktnas.task.loky_pool import LokyPool
+from ktnas.task.thread_pool import ThreadPool
 from ktnas.train.kept import weights_path
 from ktnas.train.kinds import KINDS
 from ktnas.train.settings import TrainingSettings
 from ktnas.train.task import TrainingTask, training_task
 from ktnas.train.trainer import Trainer
 from tests.task.contract import TaskContract
+from tests.train.pools import PARALLEL
 from tests.train.stripes import Arrays, write
 
 SPACE = load_space("nasbench201")
 SETTINGS = {"epochs": 1, "batch": 16, "network": {"channels": 2}, "place": "cpu"}
+
+KILLED_WHILE_WRITING = """
+import os, signal, sys
+from pathlib import Path
+from ktnas.record.files import write_atomically
+
+os.fsync = lambda file: os.kill(os.getpid(), signal.SIGKILL)
+write_atomically(Path(sys.argv[1]), b"weights")
+"""
 
 
 def task_on(data: Path | str, name: str = "classification", **keywords: Any) -> TrainingTask:
@@ -195,6 +212,13 @@ def test_a_gpu_that_is_not_there() -> None:
         task_on("digits", settings=SETTINGS | {"place": "cuda"})
 
 
+def test_no_threads_beside_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    with pytest.raises(UserError, match=r"parallel=threads: on a machine with a GPU.* Use parallel=loky\."):
+        task_on("digits", pool=ThreadPool())
+    assert task_on("digits", pool=LokyPool()).pool == LokyPool()
+
+
 def test_one_class_is_no_classification(tmp_path: Path, arrays: Arrays) -> None:
     same = {name: array * 0 if "labels" in name else array for name, array in arrays.items()}
     path = write(tmp_path / "one.npz", same)
@@ -225,3 +249,36 @@ def test_weights_that_find_no_room_stop_the_search(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert not [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
+
+
+def test_weights_that_were_being_written_are_gone_when_the_run_goes_on(npz: Path, tmp_path: Path) -> None:
+    path = weights_path(tmp_path, "classification", "0" * 16)
+    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_WRITING, str(path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(path.parent.iterdir())) == 1
+    task_on(npz).keep_in(tmp_path)
+    assert not list(path.parent.iterdir())
+
+
+def test_what_stops_a_search_says_how_to_go_on(
+    npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = [
+        "benchmark=train", f"benchmark.data={npz}", "benchmark.training.network={channels: 2}",
+        "benchmark.training.epochs=1", "target=[rotation]", "source=[]", "objectives=[error]",
+        "algorithm=random", "budget=2", f"parallel={PARALLEL}", "hydra.run.dir=a run",
+    ]  # fmt: skip
+    in_the_way = tmp_path / "a run" / "trained" / "rotation"
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.touch()
+    assert main(["search", *arguments]) == 2
+    error, hint = capsys.readouterr().err.splitlines()[-2:]
+    assert error.startswith(f"error: Cannot write {in_the_way}")
+    assert hint == "Stopped; every evaluation so far is kept. Continue with: ktnas search resume='a run'"
+
+    in_the_way.unlink()
+    assert main(["search", *shlex.split(hint.partition("ktnas search ")[2])]) == 0
+    assert len(pd.read_csv(tmp_path / "a run" / "evaluations.csv")) == 2
+    assert main(["search", *arguments, "budget=3"]) == 2
+    assert "Stopped" not in capsys.readouterr().err
