@@ -8,6 +8,16 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that are given the most time, so that no worker is left alone with one of them."""
+    items.sort(key=_given_seconds, reverse=True)
+
+
+def _given_seconds(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("timeout")
+    return 0.0 if mark is None else mark.args[0]
+
+
 @pytest.fixture(autouse=True)
 def no_handler_left() -> Iterator[None]:
     """Undo what a command that ran in this process did to the root logger: its stream is closed by now."""

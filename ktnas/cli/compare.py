@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ktnas.arrays import FloatArray
-    from ktnas.record.compare import Comparison
+    from ktnas.record.compare import AllErrors, Comparison
     from ktnas.record.runs import Run
     from ktnas.report.comparison import Grid
 
@@ -43,7 +43,7 @@ def compare(
 
     from ktnas.record.compare import compare as compare_runs
 
-    comparison = compare_runs(runs, _table_errors)
+    comparison = compare_runs(runs, _table_errors())
     written = _write(comparison, out)
     console = Console()
     for grid in _grids(comparison):
@@ -78,26 +78,36 @@ def _write(comparison: "Comparison", out: Path) -> list[Path]:
     return [out / name for name in names]
 
 
-def _table_errors(run: "Run", task: str) -> "FloatArray | None":
-    """Sorted errors of the table a run searched; None where it is no table, or its file is not here."""
+def _table_errors() -> "AllErrors":
+    """Reads the errors of the tables that runs searched, each table once."""
     import numpy as np
 
-    from ktnas.engine.benchmark import load_benchmark
+    from ktnas.engine.benchmark import Benchmark, load_benchmark
     from ktnas.errors import UserError
+    from ktnas.record.database import canonical
 
-    config = run.record.description.config
-    benchmark = config.get("benchmark")
-    if not isinstance(benchmark, dict) or benchmark.get("functions") or benchmark.get("data"):
-        return None
-    try:
-        searched = load_benchmark(benchmark, config.get("space")).task(task)
-        table = searched.table()
-    except UserError:
-        return None
-    if table is None:
-        return None
-    errors = np.sort(searched.error(table[searched.searched]))
-    return errors[np.isfinite(errors)]
+    benchmarks: dict[str, Benchmark] = {}
+
+    def errors(run: "Run", task: str) -> "FloatArray | None":
+        """Sorted; None where a run searched no table, or its file is not here."""
+        config = run.record.description.config
+        settings, space = config.get("benchmark"), config.get("space")
+        if not isinstance(settings, dict) or settings.get("functions") or settings.get("data"):
+            return None
+        name = canonical([settings, space])
+        try:
+            if name not in benchmarks:
+                benchmarks[name] = load_benchmark(settings, space)
+            searched = benchmarks[name].task(task)
+            table = searched.table()
+        except UserError:
+            return None
+        if table is None:
+            return None
+        found = np.sort(searched.error(table[searched.searched]))
+        return found[np.isfinite(found)]
+
+    return errors
 
 
 def _grids(comparison: "Comparison") -> "list[Grid]":

@@ -4,15 +4,18 @@ import math
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ktnas.engine.result import SearchResult
 from ktnas.record.description import uncertainty_column
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ktnas.engine.result import SearchResult
 
 ROWS = 20
 WIDTH = 120
@@ -26,7 +29,7 @@ def report_console() -> Console:
     return console if console.is_terminal else Console(width=WIDTH)
 
 
-def print_report(result: SearchResult, console: Console) -> None:
+def print_report(result: "SearchResult", console: Console) -> None:
     """Print all there is to say of ``result``."""
     summary = result.summary
     for task, entry in summary["tasks"].items():
@@ -59,7 +62,7 @@ def standing(task: str, entry: Mapping[str, Any], front: Mapping[str, Any]) -> s
     return "; ".join(part for part in parts if part)
 
 
-def _print_front(console: Console, rows: pd.DataFrame, task: str, front: Mapping[str, Any]) -> None:
+def _print_front(console: Console, rows: "pd.DataFrame", task: str, front: Mapping[str, Any]) -> None:
     if rows.empty:
         return
     kind = "Best architecture" if len(front["objectives"]) == 1 else "Pareto set"
@@ -80,7 +83,7 @@ def _print_front(console: Console, rows: pd.DataFrame, task: str, front: Mapping
         _say(console, f"… and {len(rows) - ROWS} more in the files of the run.")
 
 
-def _print_measured(console: Console, rows: pd.DataFrame) -> None:
+def _print_measured(console: Console, rows: "pd.DataFrame") -> None:
     """What was predicted for the architectures of the fronts, and what was then measured."""
     for (task, device), front in rows.groupby(["task", "device"], sort=False):
         console.print(Text(f"\nMeasured latencies of {task} on {device}", style="bold"))
@@ -102,7 +105,7 @@ def _place(task: str, front: Mapping[str, Any]) -> str:
     return task if front["device"] is None else f"{task} on {front['device']}"
 
 
-def _columns(rows: pd.DataFrame) -> list[str]:
+def _columns(rows: "pd.DataFrame") -> list[str]:
     """Scores first (validation, then test), costs after them; the error only where no score says the same."""
     hidden = NOT_SHOWN | {uncertainty_column(column) for column in rows.columns}
     metrics = [column for column in rows.columns if column not in hidden and rows[column].notna().any()]
@@ -118,7 +121,7 @@ def _heading(column: str, device: str | None) -> str:
     return column.replace("latency_ms_", "latency\n(ms)\n").replace("_", "\n")
 
 
-def _cells(rows: pd.DataFrame, column: str) -> list[str]:
+def _cells(rows: "pd.DataFrame", column: str) -> list[str]:
     """Values as text: four digits for the largest, as many decimals for all; ± the deviation if predicted."""
     values = rows[column]
     largest = float(values.abs().max())

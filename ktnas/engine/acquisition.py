@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 import numpy as np
-from scipy.stats import norm, qmc
+from scipy.special import ndtr, ndtri
 
 from ktnas.arrays import FloatArray
 
@@ -12,12 +12,13 @@ def expected_improvement(mean: FloatArray, std: FloatArray, best: float) -> Floa
     """Expectation of max(best - Y, 0) for Y ~ N(mean, std²), elementwise (Jones et al. 1998)."""
     std = np.maximum(std, 1e-12)
     z = (best - mean) / std
-    return np.asarray(std * (z * norm.cdf(z) + norm.pdf(z)))
+    density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    return np.asarray(std * (z * ndtr(z) + density))
 
 
 def probability_below(mean: FloatArray, std: FloatArray, limit: float) -> FloatArray:
     """P(Y ≤ limit) for Y ~ N(mean, std²), elementwise."""
-    return np.asarray(norm.cdf((limit - mean) / np.maximum(std, 1e-12)))
+    return np.asarray(ndtr((limit - mean) / np.maximum(std, 1e-12)))
 
 
 @lru_cache
@@ -26,8 +27,10 @@ def normal_points(n_samples: int, n_dims: int) -> FloatArray:
 
     ``n_samples`` is a power of 2.
     """
+    from scipy.stats import qmc
+
     sobol = qmc.Sobol(n_dims, scramble=True, rng=np.random.default_rng(0))
-    points: FloatArray = norm.ppf(np.clip(sobol.random(n_samples), 1e-6, 1 - 1e-6))
+    points: FloatArray = ndtri(np.clip(sobol.random(n_samples), 1e-6, 1 - 1e-6))
     points.flags.writeable = False
     return points
 

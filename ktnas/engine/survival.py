@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
-from pymoo.operators.survival.rank_and_crowding.metrics import calc_crowding_distance
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
 from ktnas.arrays import FloatArray, IntArray
@@ -35,6 +34,8 @@ class NSGA2Survival(Survival):
 
     def select(self, state: TaskState, size: int) -> IntArray:
         """As in ``Survival``."""
+        from pymoo.operators.survival.rank_and_crowding.metrics import calc_crowding_distance
+
         rows, fronts = sorted_fronts(state, size)
         crowding = np.zeros(len(rows))
         for front in np.unique(fronts):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.stats import binom
+from scipy.special import bdtr
 
 from ktnas.errors import UserError
 
@@ -144,7 +144,7 @@ def _ranks(n: int, quantile: float, confidence: float) -> tuple[int, int]:
     Counted from 1; 0 and n + 1 where there is none.
     """
     tail = (1 - confidence) / 2
-    below = binom.cdf(np.arange(n), n, quantile)  # probability that at most 0, 1, ... are below
+    below = bdtr(np.arange(n, dtype=float), n, quantile)  # probability that at most 0, 1, ... are below
     return int((below <= tail).sum()), 1 + int((below < 1 - tail).sum())
 
 

@@ -14,8 +14,7 @@ from ktnas.arrays import FloatArray
 from ktnas.errors import UserError
 from ktnas.record.contest import Contest, Member
 from ktnas.record.database import canonical
-from ktnas.record.export import SUMMARY_NAME
-from ktnas.record.files import write_atomically
+from ktnas.record.files import SUMMARY_NAME, write_atomically
 from ktnas.record.runs import Run, find_runs, labels, load_run
 from ktnas.record.statistics import mean_and_error
 from ktnas.record.view import FrontView

@@ -11,12 +11,11 @@ import pandas as pd
 from ktnas.errors import UserError, unknown
 from ktnas.record.description import FrontSpec, RunDescription
 from ktnas.record.evaluation import Evaluation
-from ktnas.record.files import front_stem, json_bytes, write_atomically
+from ktnas.record.files import SUMMARY_NAME, front_stem, json_bytes, write_atomically
 from ktnas.record.view import FrontView
 
 Format = Literal["csv", "json", "parquet"]
 FORMATS: tuple[Format, ...] = ("csv", "json", "parquet")
-SUMMARY_NAME = "summary.json"
 
 _BEFORE = ["order", "generation", "task", "role", "architecture", "status"]
 _AFTER = ["seconds", "key", "message", "host", "answered"]

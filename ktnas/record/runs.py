@@ -9,7 +9,7 @@ from typing import Any
 
 from ktnas.errors import UserError
 from ktnas.record.database import LEDGER_NAME, canonical
-from ktnas.record.export import SUMMARY_NAME
+from ktnas.record.files import SUMMARY_NAME
 from ktnas.record.ledger import RunRecord, flatten, read_ledger
 
 NOT_COMPARED = frozenset({"seed", "workers", "parallel"})

@@ -7,7 +7,6 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from scipy.stats import wilcoxon
 
 from ktnas.arrays import FloatArray
 
@@ -93,4 +92,6 @@ def _compare(a: str, b: str, of_a: Mapping[Any, float], of_b: Mapping[Any, float
         return replace(test, note=f"no test: {n} common seeds, {MIN_PAIRS} needed")
     if not differences.any():
         return replace(test, p=1.0, note="equal on every seed")
+    from scipy.stats import wilcoxon
+
     return replace(test, p=float(wilcoxon(differences[differences != 0]).pvalue))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import networkx as nx
-
 from ktnas.arrays import IntArray
 
 if TYPE_CHECKING:
+    import networkx as nx
+
     from ktnas.space.base import SearchSpace
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import networkx as nx
 import numpy as np
 
 from ktnas.arrays import BoolArray, IntArray, KeyArray, Rng, check_genotypes
@@ -18,6 +17,7 @@ from ktnas.space.text import OtherText, TextError, TextForm, quote
 from ktnas.space.variation import mutate, neighbours, redraw
 
 if TYPE_CHECKING:
+    import networkx as nx
     from torch import nn
 
     from ktnas.network.base import NetworkBuilder
@@ -350,10 +350,12 @@ class SearchSpace(ABC):
         codes = self._table.codes[self._encode(genotypes)]
         return np.where(codes[:, None] >= 0, self._decode(codes), genotypes)
 
-    def to_networkx(self, genotype: IntArray, pruned: bool = False) -> nx.MultiDiGraph:
+    def to_networkx(self, genotype: IntArray, pruned: bool = False) -> "nx.MultiDiGraph":
         """Multigraph of one genotype (V,), with the node attribute ``operation``."""
         genotypes = np.asarray(genotype)[None]
         batch = self.pruned(genotypes) if pruned else self.graphs(genotypes)
+        import networkx as nx
+
         graph = nx.MultiDiGraph()
         for node in np.flatnonzero(batch.operations[0] >= 0).tolist():
             graph.add_node(node, operation=batch.vocabulary[batch.operations[0, node]])

@@ -5,14 +5,17 @@ import warnings
 import zipfile
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from ktnas.arrays import IntArray
 from ktnas.errors import UserError, unknown
 from ktnas.space import SearchSpace, TextError
 from ktnas.tables.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 READ_ERRORS = (
     OSError,
@@ -23,7 +26,6 @@ READ_ERRORS = (
     zlib.error,
     lzma.LZMAError,
     zipfile.BadZipFile,
-    pd.errors.ParserWarning,
 )
 
 
@@ -51,7 +53,9 @@ def read_csv(path: Path, space: SearchSpace, arch: str = "arch") -> Table:
     return Table(str(path), space, genotypes, frame, lines)
 
 
-def _frame(path: Path, arch: str) -> pd.DataFrame:
+def _frame(path: Path, arch: str) -> "pd.DataFrame":
+    import pandas as pd
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
@@ -68,7 +72,7 @@ def _frame(path: Path, arch: str) -> pd.DataFrame:
         raise UserError(f"{path} is empty, expected a header line with a column '{arch}'.") from None
     except UnicodeDecodeError:
         raise UserError(f"{path} is not text, expected comma-separated values in UTF-8.") from None
-    except READ_ERRORS as problem:
+    except (*READ_ERRORS, pd.errors.ParserWarning) as problem:
         reason = " ".join(str(problem).split())
         raise UserError(
             f"{path} cannot be read as comma-separated values, is it truncated? ({reason})"

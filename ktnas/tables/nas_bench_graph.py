@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from ktnas.arrays import IntArray
 from ktnas.errors import UserError
@@ -43,6 +42,8 @@ def read_nas_bench_graph(path: Path, space: SearchSpace, arch: str = "arch") -> 
     Raises:
         UserError: another file, a truncated file, a pickle that wants to run code, another space.
     """
+    import pandas as pd
+
     if space.operations != OPERATIONS or space.n_variables != 8:
         raise UserError(f"{path} holds architectures of the space nasbench_graph, not of {space.name}.")
     content = load_plain(path)

@@ -3,13 +3,16 @@
 import logging
 from collections.abc import Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from ktnas.arrays import FloatArray, IntArray, KeyArray
 from ktnas.errors import UserError, unknown
 from ktnas.space import SearchSpace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +36,7 @@ class Table:
         origin: str,
         space: SearchSpace,
         genotypes: IntArray,
-        frame: pd.DataFrame,
+        frame: "pd.DataFrame",
         lines: IntArray | None = None,
     ) -> None:
         if not len(genotypes):
@@ -87,6 +90,8 @@ class Table:
         return number if short else f"{self.origin}, {number}"
 
     def _numbers(self, name: str) -> FloatArray:
+        import pandas as pd
+
         values = self._frame[name]
         if values.dtype == bool:
             return np.full(len(values), np.nan)

@@ -2,15 +2,17 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from ktnas.arrays import BoolArray, FloatArray, IntArray
 from ktnas.errors import UserError, unknown
 from ktnas.space import SearchSpace
 from ktnas.task.outcome import Outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DIRECTIONS = ("higher", "lower")
 
@@ -80,7 +82,7 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def table(self) -> pd.DataFrame | None:
+    def table(self) -> "pd.DataFrame | None":
         """All metrics of every architecture, row by row of ``universe()``; None where unknowable."""
 
     @abstractmethod

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from ktnas.arrays import BoolArray, FloatArray, IntArray
 from ktnas.tables import Table
 from ktnas.task.base import Task
 from ktnas.task.outcome import Outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class TableTask(Task):
@@ -78,8 +81,10 @@ class TableTask(Task):
         """Metrics (N, len(metrics)) of genotypes (N, V), NaN where the table has none."""
         return self._table.look_up(genotypes, [self._columns[metric] for metric in metrics])
 
-    def table(self) -> pd.DataFrame:
+    def table(self) -> "pd.DataFrame":
         """Metrics of ``universe()``, one column each."""
+        import pandas as pd
+
         return pd.DataFrame({metric: values[self._evaluated] for metric, values in self._values.items()})
 
     def evaluate(self, genotypes: IntArray) -> list[Outcome]:

@@ -1,10 +1,16 @@
+import os
 import subprocess
 import sys
 
 import pytest
 
 from ktnas.cli.main import COMMANDS, main
+from ktnas.record.description import Objective, RunDescription
+from ktnas.record.ledger import Ledger
 from ktnas.version import __version__
+
+UNNEEDED = {"torch", "sklearn", "matplotlib", "plotly", "onnx", "onnxruntime", "dask", "optuna"}
+"""Packages without which a search goes."""
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
@@ -40,22 +46,26 @@ def test_wrong_usage_exits_with_2(arguments, capsys):
     assert capsys.readouterr().err
 
 
-def test_help_loads_nothing_heavy():
-    check = (
-        "import sys; from ktnas.cli.main import main; main(['--help']);"
-        "print({'torch', 'matplotlib', 'hydra', 'numpy', 'typer'} & set(sys.modules), file=sys.stderr)"
-    )
-    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
-    assert done.stderr.strip() == "set()"
+def test_a_command_loads_no_more_than_it_needs(tmp_path):
+    objectives = (Objective("error", "error"), Objective("latency", "latency_ms_gpu", "gpu"))
+    run = RunDescription(objectives, {"citeseer": "target"}, ("gpu",), config={"budget": 10})
+    Ledger.open(tmp_path / "run", {}, run).close()
+    unneeded = {
+        "assert main(['--help']) == 0": {"numpy", "typer", "hydra", "omegaconf"} | UNNEEDED,
+        "assert main(['status', 'run']) == 0": {"pandas", "scipy", "pymoo", "hydra", "joblib"} | UNNEEDED,
+        "assert main(['search', '--help']) == 0": {"scipy", "pymoo", "pandas", "joblib"} | UNNEEDED,
+        "ktnas.search(source=[], algorithm='nsga2', budget=12)": {"scipy.stats", "hydra"} | UNNEEDED,
+        "ktnas.search(source=[], budget=12)": UNNEEDED,
+    }
+    steps = "; ".join(f"{step}; print(*sys.modules, file=sys.stderr)" for step in unneeded)
+    script = f"import sys, ktnas; from ktnas.cli.main import main; {steps}"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-Wignore", "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
-
-def test_search_help_loads_no_torch():
-    check = (
-        "import sys; from ktnas.cli.main import main; main(['search', '--help']);"
-        "print({'torch', 'matplotlib', 'sklearn'} & set(sys.modules), file=sys.stderr)"
-    )
-    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
-    assert done.stderr.strip() == "set()"
+    loaded = [set(line.split()) for line in done.stderr.splitlines()]
+    assert [modules & known for modules, known in zip(loaded, unneeded.values(), strict=True)] == [set()] * 5
 
 
 def test_module_is_the_command():
