@@ -179,6 +179,26 @@ def test_sweep_runs_every_combination_once(directory, capsys):
     pd.testing.assert_frame_equal(rows(directory / "sweep" / names[0]), before)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_launchers_change_nothing(launcher, directory):
+    sweep = [
+        "ktnas",
+        "search",
+        *SMALL,
+        "-m",
+        "seed=0,1",
+        f"hydra/launcher={launcher}",
+        "hydra.sweep.dir=sweep",
+    ]
+    done = subprocess.run([sys.executable, "-m", *sweep], cwd=directory, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert "2 searches" in done.stdout
+    search(*SMALL, "seed=1", "hydra.run.dir=alone")
+    pd.testing.assert_frame_equal(rows(directory / "sweep" / "seed-1"), rows(directory / "alone"))
+
+
 def test_sweep_goes_on_after_a_failure_and_fails_in_the_end(directory, capsys):
     search(*SMALL, "seed=7", "hydra.run.dir=sweep/seed-0")
 
