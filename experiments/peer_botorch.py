@@ -70,7 +70,7 @@ def require_botorch() -> None:
 def botorch_search(table: Table, budget: int, seed: int) -> FloatArray:
     """Error and latency (budget, 2) of the distinct architectures that qLogNEHVI chooses, in order.
 
-    One Gaussian process per objective on one-hot inputs, all settings BoTorch's own, the reference point
+    One Gaussian process per objective on one-hot inputs, models and priors BoTorch's own, the reference point
     inferred from the front (Ament et al. 2023, "Unexpected improvements to expected improvement"; Daulton et
     al. 2021). Hyper-parameters are fitted from where they were, each time up to ``DENSE`` evaluations and at
     every ``REFIT``-th from there on, all but the first in ``ITERATIONS`` steps. The acquisition is maximised

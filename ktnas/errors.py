@@ -1,4 +1,4 @@
-"""One exception for a user's mistake, and the words that help to mend it."""
+"""Exceptions for what a user can mend, and the words that help to mend it."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -10,6 +10,10 @@ class UserError(ValueError):
     The message names it, says what was expected and what to do. The command line prints the message alone
     (no traceback) and exits with 2.
     """
+
+
+class StoppedError(UserError):
+    """What stops a search that had begun, a full disk say; what was evaluated before is kept."""
 
 
 def unknown(kind: str, name: object, options: Iterable[str]) -> UserError:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ktnas.engine.config import SearchConfig
 from ktnas.engine.schema import read_config
-from ktnas.errors import UserError
+from ktnas.errors import StoppedError, UserError
 
 CONFIGS = ("job", "hydra", "all")
 INFOS = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
@@ -57,7 +57,7 @@ def _resumed(run_dir: Path) -> SearchConfig:
 def _run(config: SearchConfig, run_dir: Path) -> int:
     from ktnas.cli.progress import make_progress
     from ktnas.cli.tables import print_report, report_console
-    from ktnas.engine.run import StoppedError, run_search
+    from ktnas.engine.run import run_search
 
     console = report_console()
     kept = "every evaluation so far is kept"

@@ -24,7 +24,7 @@ from ktnas.engine.result import SearchResult
 from ktnas.engine.schema import write_config
 from ktnas.engine.source_run import SourceRun, read_source_run
 from ktnas.engine.state import TaskState
-from ktnas.errors import UserError
+from ktnas.errors import StoppedError, UserError
 from ktnas.record.description import RunDescription
 from ktnas.record.evaluation import Evaluation, Role
 from ktnas.record.export import write_run_files
@@ -83,10 +83,6 @@ class Prepared:
     def asynchronous(self) -> bool:
         """Whether no worker waits for another; where there are none, none does anyway."""
         return self.config.asynchronous and self.pool is not None
-
-
-class StoppedError(UserError):
-    """What stops a search that had begun, a full disk say; what was evaluated before is kept."""
 
 
 def prepare(config: SearchConfig) -> Prepared:
