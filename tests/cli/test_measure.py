@@ -13,6 +13,7 @@ from ktnas.cli.measure import MeasureConfig, read_arguments, runner_presets
 from ktnas.engine.informative import informative
 from ktnas.measure.measuring import draw
 from tests.measure.small import small_space, small_space_file
+from tests.processes import running
 
 QUICK = ["size=8", "max_seconds=0.1", "precision=0.5", "drift=1000", "looks=1", "name=board"]
 
@@ -72,13 +73,12 @@ def test_files_name_architectures_and_layers_are_timed(devices, asked, tmp_path,
 @pytest.mark.slow
 def test_killed_and_started_again_it_goes_on(devices, asked):
     command = [sys.executable, "-m", "ktnas", *asked, "n=12"]
-    running = subprocess.Popen(command, env=dict(os.environ), stderr=subprocess.DEVNULL)
     path = devices / "board.csv"
-    until = time.monotonic() + 60
-    while time.monotonic() < until and (not path.exists() or path.read_text().count("\n") < 3):
-        time.sleep(0.02)
-    running.send_signal(signal.SIGKILL)
-    assert running.wait() == -signal.SIGKILL
+    with running(command, env=dict(os.environ), stderr=subprocess.DEVNULL) as measuring:
+        while not path.exists() or path.read_text().count("\n") < 3:
+            assert measuring.poll() is None
+            time.sleep(0.02)
+    assert measuring.returncode == -signal.SIGKILL
     before = path.read_text()
     kept = before[: before.rfind("\n") + 1]
     assert 3 <= kept.count("\n") < 13

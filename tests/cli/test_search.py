@@ -14,6 +14,7 @@ from ktnas.engine.schema import read_config
 from ktnas.errors import UserError
 from ktnas.presets import group_options
 from ktnas.record.ledger import read_ledger
+from tests.processes import running
 
 SMALL = ["algorithm=random", "budget=6", "source=[]"]
 FILES = {
@@ -141,22 +142,20 @@ def test_interrupted_search_says_how_to_go_on_and_ends_as_if_it_never_stopped(di
 
     def start(*arguments):
         command = [sys.executable, "-m", "ktnas", "search", *arguments]
-        return subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        return running(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
-    process = start(*function, "hydra.run.dir=run")
-    while recorded(directory / "run") < 3:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    with start(*function, "hydra.run.dir=run") as process:
+        while recorded(directory / "run") < 3:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert said.splitlines()[-1].endswith("Continue with: ktnas search resume=run")
     assert 3 <= recorded(directory / "run") < 12
 
     for arguments in (["resume=run"], [*function, "hydra.run.dir=straight"]):
-        process = start(*arguments)
-        _, said = process.communicate(timeout=60)
+        with start(*arguments) as process:
+            _, said = process.communicate(timeout=60)
         assert process.returncode == 0, said
     resumed, straight = rows(directory / "run"), rows(directory / "straight")
     assert list(resumed["architecture"]) == list(straight["architecture"])

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ import pytest
 from ktnas.cli.main import main
 from ktnas.errors import UserError
 from ktnas.record.ledger import read_ledger
+from tests.processes import running
 from tests.train.stripes import arrays_of, striped, write
 
 SMALL = [
@@ -79,11 +79,10 @@ def test_killed_and_resumed_it_ends_as_if_it_had_never_stopped(directory):
     arguments = [*SMALL, *slower, "objectives=[error]", "budget=8"]
     command = [sys.executable, "-m", "ktnas", "search", *arguments, "hydra.run.dir=run"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as killed:
+    with running(command, env=environment, stdout=subprocess.DEVNULL) as started:
         while recorded(directory / "run") < 3:
-            assert killed.poll() is None
+            assert started.poll() is None
             time.sleep(0.02)
-        killed.send_signal(signal.SIGKILL)
     assert recorded(directory / "run") < 8
 
     assert main(["search", "resume=run"]) == 0

@@ -1,6 +1,5 @@
 import os
 import pickle
-import signal
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ from ktnas.train.kinds import KINDS
 from ktnas.train.supernet import SupernetFile
 from ktnas.train.supernet_trainer import SupernetTrainer
 from ktnas.train.task import SupernetTask, training_task
+from tests.processes import running
 from tests.train.pools import PARALLEL
 
 SPACE = load_space("nasbench201")
@@ -258,11 +258,10 @@ def test_killed_in_the_middle_of_the_supernet_a_run_goes_on_with_it(
     path = tmp_path / "run" / "trained" / "classification@supernet" / "supernet.safetensors"
     command = [sys.executable, "-c", EPOCH_BY_EPOCH, "search", *arguments, "hydra.run.dir=run"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as killed:
+    with running(command, env=environment, stdout=subprocess.DEVNULL) as search:
         while not path.exists():
-            assert killed.poll() is None
+            assert search.poll() is None
             time.sleep(0.05)
-        killed.send_signal(signal.SIGKILL)
     assert 0 < len(SupernetFile.read(path, "cpu").losses) < 30
 
     assert main(["search", "resume=run"]) == 0
