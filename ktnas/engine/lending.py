@@ -10,6 +10,7 @@ from scipy.stats import rankdata
 
 from ktnas.arrays import FloatArray, IntArray
 from ktnas.encoding.common import GRAPH, graph_columns
+from ktnas.engine.larger import IMAGES, in_step
 from ktnas.engine.loop import Search
 from ktnas.engine.objectives import Objectives
 from ktnas.engine.source_run import SourceRun
@@ -19,9 +20,6 @@ from ktnas.latency.totals import TOTALS, network_totals
 from ktnas.record.evaluation import Evaluation
 from ktnas.space.base import SearchSpace
 from ktnas.surrogate.multi_predict_head import Alone
-
-IMAGES = "cifar10"
-"""Networks are counted as they are built for this task: how they compare does not depend on it."""
 
 SAMPLE = 256
 VARIES = 1e-9
@@ -140,8 +138,7 @@ class Lender:
             return False
         if known.sum() < 2:
             return True
-        expected, found = rankdata(self.expects(state.genotypes[known])), rankdata(state.errors[known])
-        return bool((expected - expected.mean()) @ found > 0)
+        return in_step(self.expects(state.genotypes[known]), state.errors[known])
 
 
 def follow(

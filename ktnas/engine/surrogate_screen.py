@@ -10,12 +10,16 @@ from ktnas import registry
 from ktnas.arrays import FloatArray, IntArray
 from ktnas.encoding.base import Encoding
 from ktnas.engine.judge import Judge
+from ktnas.engine.larger import Larger
 from ktnas.engine.narrowing import Narrowing
 from ktnas.engine.objectives import Objectives
 from ktnas.engine.screen import Screen
 from ktnas.engine.state import TaskState
 from ktnas.errors import UserError
 from ktnas.surrogate.base import Surrogate
+
+GUIDED = 4
+"""Evaluations of all tasks up to which one looks among the larger networks."""
 
 
 @dataclass
@@ -35,6 +39,10 @@ class SurrogateScreen(Screen):
     Then, up to ``lead`` evaluations, it chooses by those of the targets alone, among what a source expects to
     be good (``Narrowing``). A source that disagrees so takes one evaluation at most, and restricts a few.
 
+    While less than ``GUIDED`` evaluations are known of all tasks together, one of one objective and without
+    limits looks at the larger networks (``Larger``), where its space builds some for images: from its second
+    evaluation on, as long as its errors fall with the size.
+
     Attributes:
         random: random architectures in the pool.
         elite: members whose neighbours join the pool in each round.
@@ -42,6 +50,8 @@ class SurrogateScreen(Screen):
         samples: quasi-random samples behind an expected hypervolume improvement, a power of 2.
         lead: evaluations of a target up to which its sources say where to look; 0 for none.
         share: of random architectures, expected best, among which it looks then.
+        larger: of random architectures, the largest, among which a task looks of which nothing is known; 1
+            for all.
     """
 
     random: int = 256
@@ -50,13 +60,15 @@ class SurrogateScreen(Screen):
     samples: int = 32
     lead: int = 8
     share: float = 0.1
+    larger: float = 0.25
     _objectives: Objectives = field(init=False, repr=False)
     _surrogates: dict[str, Surrogate] = field(default_factory=dict, init=False, repr=False)
     _of_targets: dict[str, Surrogate] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not 0 < self.share <= 1:
-            raise UserError(f"screen.share={self.share}: must be above 0, and 1 at most.")
+        for name, share in (("share", self.share), ("larger", self.larger)):
+            if not 0 < share <= 1:
+                raise UserError(f"screen.{name}={share}: must be above 0, and 1 at most.")
 
     def prepare(
         self, objectives: Objectives, encoding: Encoding, surrogate: dict[str, Any], n_tasks: int, seed: int
@@ -95,16 +107,29 @@ class SurrogateScreen(Screen):
                 judge.believe(best)
         return chosen
 
-    def _learn(self, state: TaskState, states: Sequence[TaskState]) -> tuple[Judge, Narrowing | None]:
+    def _learn(
+        self, state: TaskState, states: Sequence[TaskState]
+    ) -> tuple[Judge, Narrowing | Larger | None]:
         free = () if state.task is None else self._objectives.free(state.task)
         judge = Judge(state, self._objectives, free, self._surrogates, self.samples)
         judge.observe(states)
         sources = self._leading(state, states)
         if not sources:
-            return judge, None
+            return judge, self._larger(state, states)
         alone = Judge(state, self._objectives, free, self._of_targets, self.samples)
         alone.observe([other for other in states if other.role == "target"])
         return alone, Narrowing.of(self._surrogates["error"], sources, self.share)
+
+    def _larger(self, state: TaskState, states: Sequence[TaskState]) -> Larger | None:
+        """The larger networks, if ``state`` looks among them now."""
+        known = np.isfinite(state.errors)
+        early = known.any() and sum(map(len, states)) < GUIDED
+        alone = self._objectives.names == ("error",) and not self._objectives.limits
+        if not (early and alone and self.larger < 1):
+            return None
+        larger = Larger.of(state.space, state.name, self.larger)
+        agreed = larger is not None and larger.agrees(state.genotypes[known], state.errors[known])
+        return larger if agreed else None
 
     def _leading(self, state: TaskState, states: Sequence[TaskState]) -> list[TaskState]:
         """Sources that say where ``state`` looks now.
@@ -124,7 +149,7 @@ class SurrogateScreen(Screen):
         self,
         state: TaskState,
         judge: Judge,
-        narrowing: Narrowing | None,
+        narrowing: Narrowing | Larger | None,
         candidates: IntArray,
         chosen: IntArray,
     ) -> tuple[IntArray, FloatArray]:

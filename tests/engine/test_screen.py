@@ -4,6 +4,7 @@ import pytest
 
 from ktnas import registry
 from ktnas.engine.config import LimitsConfig
+from ktnas.engine.larger import Larger
 from ktnas.errors import UserError
 from tests.engine.contract import ScreenContract
 from tests.engine.scene import SPACE, Scene, write_tables
@@ -109,7 +110,52 @@ class TestSurrogateScreen(ScreenContract):
         scene.evaluate(0, 20).evaluate(1, 3).states[0].role = "source"
         assert self.build(scene)._leading(scene.states[1], scene.states) == []
 
+    @pytest.mark.parametrize("sign", [1, -1], ids=["larger is better", "larger is worse"])
+    def test_without_a_source_a_task_looks_among_the_larger_networks_while_they_are_better(
+        self, tmp_path, sign
+    ):
+        larger = Larger.of(SPACE, "a", 0.25)
+        everything = SPACE.architectures()
+        order = np.argsort(larger.scale.parameters(everything), kind="stable")
+        scores = pd.DataFrame({"arch": SPACE.format(everything[order]), "a": sign * np.arange(len(order))})
+        scores.to_csv(tmp_path / "scores.csv", index=False)
+        config = {"name": "table", "space": SPACE.name, "scores": str(tmp_path / "scores.csv"), "unit": "%"}
+        scene = Scene.of(config, tasks=("a",))
+        (state,) = scene.states
+        guided = []
+        for _ in range(5):
+            screen = self.build(scene)
+            guided.append(screen._learn(state, scene.states)[1] is not None)
+            chosen = (
+                screen.choose(state, scene.states, everything[:0], 1)
+                if len(state)
+                else everything[order[[9]]]
+            )
+            assert not guided[-1] or larger.admits(chosen).all()
+            scene.tell(0, chosen)
+        assert guided == [False, True, sign == 1, sign == 1, False]
+
+    def test_what_is_known_of_another_task_is_enough(self, config):
+        scene = Scene.of(config).evaluate(0, 1).evaluate(1, 1)
+        screen, (state, other) = self.build(scene), scene.states
+        assert isinstance(screen._learn(state, scene.states)[1], Larger)
+        scene.evaluate(other.index, 2)
+        assert screen._learn(state, scene.states)[1] is None
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            {"objectives": ["error", "latency"], "devices": ["phone"]},
+            {"devices": ["phone"], "limits": LimitsConfig(latency=5.0)},
+        ],
+        ids=["two objectives", "a limit"],
+    )
+    def test_larger_networks_are_not_preferred_where_size_costs(self, config, given):
+        scene = Scene.of(config, tasks=("a",), **given).evaluate(0, 1)
+        assert self.build(scene)._learn(scene.states[0], scene.states)[1] is None
+
+    @pytest.mark.parametrize("name", ["share", "larger"])
     @pytest.mark.parametrize("share", [0, -0.1, 1.5])
-    def test_share_lies_between_0_and_1(self, share):
-        with pytest.raises(UserError, match=r"screen\.share"):
-            registry.build("screen", {"name": "surrogate", "share": share})
+    def test_share_lies_between_0_and_1(self, name, share):
+        with pytest.raises(UserError, match=rf"screen\.{name}="):
+            registry.build("screen", {"name": "surrogate", name: share})
