@@ -40,8 +40,8 @@ class SurrogateScreen(Screen):
     be good (``Narrowing``). A source that disagrees so takes one evaluation at most, and restricts a few.
 
     While less than ``GUIDED`` evaluations are known of all tasks together, one of one objective and without
-    limits looks at the larger networks (``Larger``), where its space builds some for images: from its second
-    evaluation on, as long as its errors fall with the size.
+    limits looks at the larger networks (``Larger``), where its space builds some for images and its score is
+    better higher: from its second evaluation on, as long as its errors fall with the size.
 
     Attributes:
         random: random architectures in the pool.
@@ -125,7 +125,9 @@ class SurrogateScreen(Screen):
         known = np.isfinite(state.errors)
         early = known.any() and sum(map(len, states)) < GUIDED
         alone = self._objectives.names == ("error",) and not self._objectives.limits
-        if not (early and alone and self.larger < 1):
+        task = state.task
+        score = task is not None and task.better[task.searched] == "higher"
+        if not (early and alone and score and self.larger < 1):
             return None
         larger = Larger.of(state.space, state.name, self.larger)
         agreed = larger is not None and larger.agrees(state.genotypes[known], state.errors[known])
