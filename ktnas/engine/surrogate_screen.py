@@ -17,6 +17,7 @@ from ktnas.engine.screen import Screen
 from ktnas.engine.state import TaskState
 from ktnas.errors import UserError
 from ktnas.surrogate.base import Surrogate
+from ktnas.task.base import Task
 
 GUIDED = 4
 """Evaluations of all tasks up to which one looks among the larger networks."""
@@ -40,8 +41,9 @@ class SurrogateScreen(Screen):
     be good (``Narrowing``). A source that disagrees so takes one evaluation at most, and restricts a few.
 
     While less than ``GUIDED`` evaluations are known of all tasks together, one of one objective and without
-    limits looks at the larger networks (``Larger``), where its space builds some for images and its score is
-    better higher: from its second evaluation on, as long as its errors fall with the size.
+    limits looks at the larger networks (``Larger``), where its space builds some for images and it searches
+    a score that is better higher, or an error in %: from its second evaluation on, as long as its errors fall
+    with the size.
 
     Attributes:
         random: random architectures in the pool.
@@ -125,9 +127,7 @@ class SurrogateScreen(Screen):
         known = np.isfinite(state.errors)
         early = known.any() and sum(map(len, states)) < GUIDED
         alone = self._objectives.names == ("error",) and not self._objectives.limits
-        task = state.task
-        score = task is not None and task.better[task.searched] == "higher"
-        if not (early and alone and score and self.larger < 1):
+        if not (early and alone and _is_accuracy(state.task) and self.larger < 1):
             return None
         larger = Larger.of(state.space, state.name, self.larger)
         agreed = larger is not None and larger.agrees(state.genotypes[known], state.errors[known])
@@ -178,3 +178,10 @@ class SurrogateScreen(Screen):
             expanded.update(grown)
             incoming = space.neighbours(pool[grown])
         return pool, scores
+
+
+def _is_accuracy(task: Task | None) -> bool:
+    """Whether more parameters may help: not where a quantity is minimised that may well be their cost."""
+    if task is None:
+        return False
+    return task.better[task.searched] == "higher" or task.units[task.searched] == "%"

@@ -135,9 +135,13 @@ class TestSurrogateScreen(ScreenContract):
             scene.tell(0, chosen)
         assert guided == [False, True, sign == 1, sign == 1, False]
 
-    def test_larger_networks_are_not_preferred_where_less_is_better(self, config):
-        scene = Scene.of(config | {"better": "lower", "unit": ""}, tasks=("a",)).evaluate(0, 1)
-        assert self.build(scene)._learn(scene.states[0], scene.states)[1] is None
+    @pytest.mark.parametrize(
+        ("better", "unit", "preferred"),
+        [("higher", "", True), ("higher", "%", True), ("lower", "%", True), ("lower", "", False)],
+    )
+    def test_larger_networks_are_preferred_for_accuracies_alone(self, config, better, unit, preferred):
+        scene = Scene.of(config | {"better": better, "unit": unit}, tasks=("a",)).evaluate(0, 1)
+        assert (self.build(scene)._learn(scene.states[0], scene.states)[1] is not None) == preferred
 
     def test_what_is_known_of_another_task_is_enough(self, config):
         scene = Scene.of(config).evaluate(0, 1).evaluate(1, 1)
