@@ -8,7 +8,6 @@ from scipy.optimize import nnls
 from scipy.special import ndtri
 
 from ktnas.arrays import FloatArray, IntArray
-from ktnas.network.count import count_parameters
 from ktnas.space.base import SearchSpace
 from ktnas.space.graph import GraphBatch
 
@@ -55,6 +54,8 @@ def size_scale(space: SearchSpace, task: str) -> SizeScale:
         UserError: the space has no networks, or none for ``task``.
     """
     import torch
+
+    from ktnas.network.count import count_parameters
 
     sample = space.sample(SAMPLE, np.random.default_rng(0))
     counts = _counts(space, space.graphs(sample))
