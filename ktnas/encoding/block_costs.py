@@ -137,10 +137,11 @@ def _network(space: Chain, operation: int, combination: int, task: str) -> "tupl
 
     from ktnas.network.base import NetworkBuilder
     from ktnas.network.task import network_task
+    from ktnas.network.weightless import weightless
 
     genotype = uniform(space, operation, combination)
     builder: NetworkBuilder = build("network", space.network)
-    with torch.device("meta"):
+    with weightless():
         network = space.build(genotype, task)
         images = torch.empty(1, *builder.task_of(space, genotype, network_task(task)).input_shape)
     return network, images

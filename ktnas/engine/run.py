@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -35,9 +35,6 @@ from ktnas.record.summary import build_summary
 from ktnas.task.base import Task
 from ktnas.task.function_task import FunctionTask
 from ktnas.task.pool import Pool
-
-if TYPE_CHECKING:
-    from ktnas.engine.lending import Lender
 
 
 @dataclass(frozen=True)
@@ -78,6 +75,11 @@ class Prepared:
         """Workers that evaluate; None where evaluating is looking up."""
         tasks = (*self.sources, *self.targets)
         return next((task.pool for task in tasks if isinstance(task, FunctionTask)), None)
+
+    @property
+    def is_led(self) -> bool:
+        """Whether what is lent says where the targets look first."""
+        return bool(self.lent) and self.strategies.screen.is_guided(self.objectives)
 
     @property
     def asynchronous(self) -> bool:
@@ -171,6 +173,8 @@ def run_search(
         fronts = {spec.task: spec for spec in reversed(description.fronts())}
         evaluator = Evaluator(ledger, prepared.objectives, fronts, watched)
         begun = len(ledger)
+        if prepared.lent and not prepared.is_led:
+            watched.tell(_ignored(prepared))
         try:
             watched.start(_budgets(prepared))
             _search(prepared, evaluator)
@@ -199,6 +203,15 @@ def _begun_search() -> Iterator[None]:
         raise StoppedError(str(problem)) from problem
 
 
+def _ignored(prepared: Prepared) -> str:
+    assert prepared.source_run is not None
+    return (
+        f"source={prepared.source_run.path} searched another space, {prepared.source_run.space.name}. It was "
+        "not used: it tells where a search of the error alone without limits looks first, with "
+        "algorithm=ktnas."
+    )
+
+
 def _busy(
     prepared: Prepared, evaluations: Sequence[Evaluation], seconds: float
 ) -> tuple[int | None, float | None]:
@@ -213,42 +226,28 @@ def _busy(
 def _search(prepared: Prepared, evaluator: Evaluator) -> None:
     config, space = prepared.config, prepared.benchmark.space
     n_roles = len(prepared.roles)
-    seeds = np.random.SeedSequence(config.seed).spawn(n_roles + 1 + len(prepared.lent))
+    seeds = np.random.SeedSequence(config.seed).spawn(n_roles + 1)
     encoding_seed = int(seeds[n_roles].generate_state(1)[0])
     encoding = prepared.encoding.fit(space, encoding_seed)
     states = [
         _state(prepared, index, name, role, np.random.default_rng(seeds[index]))
         for index, (name, role) in enumerate(prepared.roles.items())
     ]
-    search = _begun(prepared, states, encoding, encoding_seed, evaluator)
+    parts = prepared.strategies
+    parts.transfer.prepare(encoding, n_roles)
+    parts.screen.prepare(prepared.objectives, encoding, config.surrogate, n_roles, encoding_seed)
+    search = Search(states, parts, evaluator, config.until, prepared.pool if prepared.asynchronous else None)
     sources, targets = ([state for state in states if state.role == role] for role in ("source", "target"))
-    if prepared.lent:
-        from ktnas.engine.lending import follow
+    if prepared.is_led:
+        from ktnas.engine.lending import Lender
 
-        lenders = [
-            _lender(prepared, index, name, np.random.default_rng(seeds[index + 1]))
-            for index, name in enumerate(prepared.lent, start=n_roles)
-        ]
-        led = _begun(
-            prepared, [*states, *(lender.state for lender in lenders)], encoding, encoding_seed, evaluator
-        )
-        follow(lenders, led, search, targets, config.until)
-    elif prepared.source_run is not None:
+        assert prepared.source_run is not None
+        parts.screen.follow([Lender(prepared.source_run, name, space) for name in prepared.lent])
+    elif prepared.source_run is not None and not prepared.lent:
         for state in sources:
             evaluator.adopt(state, *prepared.source_run.evaluations(state.name))
             search.survive(state)
     search.run(sources, targets)
-
-
-def _begun(
-    prepared: Prepared, states: list[TaskState], encoding: Encoding, seed: int, evaluator: Evaluator
-) -> Search:
-    """A search of ``states`` whose parts have learned nothing yet."""
-    parts, config = prepared.strategies, prepared.config
-    parts.transfer.prepare(encoding, len(states))
-    parts.screen.prepare(prepared.objectives, encoding, config.surrogate, len(states), seed)
-    pool = prepared.pool if prepared.asynchronous else None
-    return Search(states, parts, evaluator, config.until, pool)
 
 
 def _state(prepared: Prepared, index: int, name: str, role: Role, rng: np.random.Generator) -> TaskState:
@@ -267,16 +266,6 @@ def _state(prepared: Prepared, index: int, name: str, role: Role, rng: np.random
         rng=rng,
         task=tasks.get(name),
     )
-
-
-def _lender(prepared: Prepared, index: int, name: str, rng: np.random.Generator) -> "Lender":
-    """A task of the source run in another space; the ledger does not hold what it makes one expect."""
-    from ktnas.engine.lending import Lender
-
-    assert prepared.source_run is not None
-    task = prepared.targets[0]
-    state = replace(_state(prepared, index, task.name, "source", rng), name=name, task=task)
-    return Lender(prepared.source_run, name, state, prepared.objectives)
 
 
 def _budgets(prepared: Prepared) -> dict[str, int]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ktnas.arrays import IntArray
 from ktnas.encoding.base import Encoding
+from ktnas.engine.guides import Guide
 from ktnas.engine.objectives import Objectives
 from ktnas.engine.state import TaskState
 
@@ -18,6 +19,13 @@ class Screen(ABC):
         self, objectives: Objectives, encoding: Encoding, surrogate: dict[str, Any], n_tasks: int, seed: int
     ) -> None:
         """Start a search of ``n_tasks`` tasks; ``surrogate`` is the configuration of that plug-in."""
+
+    def is_guided(self, objectives: Objectives) -> bool:
+        """Whether guides may say where a target looks first, in a search of these objectives."""
+        return False
+
+    def follow(self, guides: Sequence[Guide]) -> None:  # noqa: B027 - most are not guided
+        """Let ``guides`` say where a target looks first."""
 
     def informed(self, state: TaskState, states: Sequence[TaskState]) -> bool:
         """Whether it can choose for ``state``, so that no random architectures are needed first."""

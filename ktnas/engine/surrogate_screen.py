@@ -9,6 +9,7 @@ import numpy as np
 from ktnas import registry
 from ktnas.arrays import FloatArray, IntArray
 from ktnas.encoding.base import Encoding
+from ktnas.engine.guides import Guide, Guided
 from ktnas.engine.judge import Judge
 from ktnas.engine.larger import Larger
 from ktnas.engine.narrowing import Narrowing
@@ -19,8 +20,8 @@ from ktnas.errors import UserError
 from ktnas.surrogate.base import Surrogate
 from ktnas.task.base import Task
 
-GUIDED = 4
-"""Evaluations of all tasks up to which one looks among the larger networks."""
+FEW = 4
+"""Evaluations up to which a task is guided."""
 
 
 @dataclass
@@ -40,10 +41,11 @@ class SurrogateScreen(Screen):
     Then, up to ``lead`` evaluations, it chooses by those of the targets alone, among what a source expects to
     be good (``Narrowing``). A source that disagrees so takes one evaluation at most, and restricts a few.
 
-    While less than ``GUIDED`` evaluations are known of all tasks together, one of one objective and without
-    limits looks at the larger networks (``Larger``), where its space builds some for images and it searches
-    a score that is better higher, or an error in %: from its second evaluation on, as long as its errors fall
-    with the size.
+    Where the error alone is searched, without limits, a task without one is guided (``Guided``): from its
+    second evaluation on and while it knows less than ``FEW``, by what runs of other spaces make one expect
+    (``Lender``); while less than ``FEW`` are known of all tasks together, by the size of the networks too
+    (``Larger``), where its space builds some for images and it searches a score that is better higher, or an
+    error in %. A guide is heard as long as the errors of the task rise with what it expected.
 
     Attributes:
         random: random architectures in the pool.
@@ -52,8 +54,8 @@ class SurrogateScreen(Screen):
         samples: quasi-random samples behind an expected hypervolume improvement, a power of 2.
         lead: evaluations of a target up to which its sources say where to look; 0 for none.
         share: of random architectures, expected best, among which it looks then.
-        larger: of random architectures, the largest, among which a task looks of which nothing is known; 1
-            for all.
+        guided: of random architectures, expected best by guides, among which a task looks of which little
+            is known; 1 for all.
     """
 
     random: int = 256
@@ -62,13 +64,14 @@ class SurrogateScreen(Screen):
     samples: int = 32
     lead: int = 8
     share: float = 0.1
-    larger: float = 0.25
+    guided: float = 0.05
     _objectives: Objectives = field(init=False, repr=False)
     _surrogates: dict[str, Surrogate] = field(default_factory=dict, init=False, repr=False)
     _of_targets: dict[str, Surrogate] = field(default_factory=dict, init=False, repr=False)
+    _guides: Sequence[Guide] = field(default=(), init=False, repr=False)
 
     def __post_init__(self) -> None:
-        for name, share in (("share", self.share), ("larger", self.larger)):
+        for name, share in (("share", self.share), ("guided", self.guided)):
             if not 0 < share <= 1:
                 raise UserError(f"screen.{name}={share}: must be above 0, and 1 at most.")
 
@@ -85,6 +88,14 @@ class SurrogateScreen(Screen):
             }
             for _ in range(2)
         )
+
+    def is_guided(self, objectives: Objectives) -> bool:
+        """As in ``Screen``: fronts and limits are not for what is expected of errors alone."""
+        return objectives.names == ("error",) and not objectives.limits and self.guided < 1
+
+    def follow(self, guides: Sequence[Guide]) -> None:
+        """As in ``Screen``; the larger networks are one more guide."""
+        self._guides = guides
 
     def informed(self, state: TaskState, states: Sequence[TaskState]) -> bool:
         """Whether any task has two successful evaluations."""
@@ -111,39 +122,38 @@ class SurrogateScreen(Screen):
 
     def _learn(
         self, state: TaskState, states: Sequence[TaskState]
-    ) -> tuple[Judge, Narrowing | Larger | None]:
+    ) -> tuple[Judge, Narrowing | Guided | None]:
         free = () if state.task is None else self._objectives.free(state.task)
         judge = Judge(state, self._objectives, free, self._surrogates, self.samples)
         judge.observe(states)
         sources = self._leading(state, states)
         if not sources:
-            return judge, self._larger(state, states)
+            guides = self._heard(state, states)
+            return judge, Guided.of(guides, state.space, self.guided) if guides else None
         alone = Judge(state, self._objectives, free, self._of_targets, self.samples)
         alone.observe([other for other in states if other.role == "target"])
         return alone, Narrowing.of(self._surrogates["error"], sources, self.share)
 
-    def _larger(self, state: TaskState, states: Sequence[TaskState]) -> Larger | None:
-        """The larger networks, if ``state`` looks among them now."""
+    def _heard(self, state: TaskState, states: Sequence[TaskState]) -> list[Guide]:
+        """Guides that say where ``state`` looks now."""
         known = np.isfinite(state.errors)
-        early = known.any() and sum(map(len, states)) < GUIDED
-        alone = self._objectives.names == ("error",) and not self._objectives.limits
-        if not (early and alone and _is_accuracy(state.task) and self.larger < 1):
-            return None
-        larger = Larger.of(state.space, state.name, self.larger)
-        agreed = larger is not None and larger.agrees(state.genotypes[known], state.errors[known])
-        return larger if agreed else None
+        if not known.any() or not self.is_guided(self._objectives):
+            return []
+        guides = list(self._guides) if len(state) < FEW else []
+        if sum(map(len, states)) < FEW and _is_accuracy(state.task):
+            larger = Larger.of(state.space, state.name)
+            guides += [larger] if larger is not None else []
+        genotypes, errors = state.genotypes[known], state.errors[known]
+        return [guide for guide in guides if guide.agrees(genotypes, errors)]
 
     def _leading(self, state: TaskState, states: Sequence[TaskState]) -> list[TaskState]:
-        """Sources that say where ``state`` looks now.
-
-        What a run of another space makes one expect follows the targets, and leads in its own way.
-        """
+        """Sources that say where ``state`` looks now."""
         begun = np.isfinite(state.errors).any() and len(state) < self.lead
         if state.role != "target" or not begun or self._objectives.names != ("error",):
             return []
         return [
             other
-            for other in states[: state.index]
+            for other in states
             if other.role == "source" and np.isfinite(other.errors).sum() >= self.lead
         ]
 
@@ -151,7 +161,7 @@ class SurrogateScreen(Screen):
         self,
         state: TaskState,
         judge: Judge,
-        narrowing: Narrowing | Larger | None,
+        narrowing: Narrowing | Guided | None,
         candidates: IntArray,
         chosen: IntArray,
     ) -> tuple[IntArray, FloatArray]:

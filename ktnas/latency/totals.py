@@ -229,8 +229,9 @@ def meta_network(space: SearchSpace, genotype: IntArray, task: str) -> "tuple[nn
     from ktnas.network.count import SHAPE_KEEPING
     from ktnas.network.mobile_layers import HardSigmoid
     from ktnas.network.task import network_task
+    from ktnas.network.weightless import weightless
 
-    with torch.device("meta"):
+    with weightless():
         network = space.build(genotype, task)
         sized = build("network", space.network).task_of(space, genotype, network_task(task))
         image = torch.empty(1, *sized.input_shape)

@@ -100,11 +100,12 @@ def reference_architecture(space: SearchSpace, task: NetworkTask) -> str:
 
     from ktnas.measure.operations import task_of
     from ktnas.network.count import count_flops
+    from ktnas.network.weightless import weightless
 
     drawn = draw(space, CANDIDATES, REFERENCE_SEED)
     counts = []
     for genotype in drawn:
-        with torch.device("meta"):
+        with weightless():
             inputs = torch.empty(1, *task_of(space, genotype, task).input_shape)
             counts.append(count_flops(space.build(genotype, task), inputs))
     return space.format(drawn[[np.argsort(counts, kind="stable")[len(counts) // 2]]])[0]

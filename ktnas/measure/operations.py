@@ -10,6 +10,7 @@ from ktnas.arrays import IntArray
 from ktnas.network.base import NetworkBuilder
 from ktnas.network.count import observe_layers
 from ktnas.network.task import NetworkTask, network_task
+from ktnas.network.weightless import weightless
 from ktnas.registry import build
 from ktnas.space.base import SearchSpace
 
@@ -38,7 +39,7 @@ def layer_signatures(space: SearchSpace, genotype: IntArray, task: NetworkTask |
         UserError: a space without networks, or an unknown task.
     """
     settled = network_task(task)
-    with torch.device("meta"):
+    with weightless():
         network = space.build(genotype, settled).eval()
         images = torch.empty(1, *task_of(space, genotype, settled).input_shape)
     return [call.signature for call in layer_calls(network, images)]

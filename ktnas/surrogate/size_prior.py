@@ -5,11 +5,11 @@ from functools import lru_cache
 
 import numpy as np
 from scipy.optimize import nnls
-from scipy.special import ndtri
 
 from ktnas.arrays import FloatArray, IntArray
 from ktnas.space.base import SearchSpace
 from ktnas.space.graph import GraphBatch
+from ktnas.surrogate.normal_scores import normal_scores
 
 BUILT = 3
 SAMPLE = 2000
@@ -34,10 +34,7 @@ class SizeScale:
 
     def __call__(self, genotypes: IntArray) -> FloatArray:
         """Scores (N,), about standard normal over the space; larger networks have larger ones."""
-        sizes = self.parameters(genotypes)
-        below, up_to = (np.searchsorted(self.sizes, sizes, side=side) for side in ("left", "right"))
-        scores: FloatArray = ndtri((below + up_to + 1) / (2 * len(self.sizes) + 2))
-        return scores
+        return normal_scores(self.parameters(genotypes), self.sizes)
 
     def parameters(self, genotypes: IntArray) -> FloatArray:
         """Parameters (N,) of the operations that are left, what every network has aside."""
@@ -53,14 +50,13 @@ def size_scale(space: SearchSpace, task: str) -> SizeScale:
     Raises:
         UserError: the space has no networks, or none for ``task``.
     """
-    import torch
-
     from ktnas.network.count import count_parameters
+    from ktnas.network.weightless import weightless
 
     sample = space.sample(SAMPLE, np.random.default_rng(0))
     counts = _counts(space, space.graphs(sample))
     built = BUILT * int(counts.any(axis=0).sum())
-    with torch.device("meta"):
+    with weightless():
         counted = [count_parameters(space.build(genotype, task)) for genotype in sample[:built]]
     rows = np.column_stack([counts[:built], np.ones(built)])
     worth = nnls(rows, np.array(counted, dtype=np.float64))[0][:-1]

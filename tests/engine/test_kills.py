@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 import ktnas
-from ktnas.engine.lending import TRUSTED
+from ktnas.engine.surrogate_screen import FEW
 from ktnas.record.ledger import read_ledger
 from tests.engine.killer import killer_in, recorded
 from tests.engine.scene import write_tables
@@ -200,7 +200,7 @@ def test_asynchronous_search_that_learns_from_another_space(killer, log, tmp_pat
 
     search = of_function(10, "threads", asynchronous=True)
     search |= {"algorithm": "ktnas", "source": str(tmp_path / "lender"), "run_dir": str(tmp_path / "run")}
-    killer.send(search, kill=TRUSTED + 2, attempt="run")
+    killer.send(search, kill=FEW + 2, attempt="run")
     assert killer.wait() == -signal.SIGKILL
     known = read_ledger(tmp_path / "run").evaluations
     killer.send(search, attempt="run")

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 import ktnas
-from ktnas.engine.lending import LEAST, TRUSTED, Common, Lender
+from ktnas.engine.lending import LEAST, Common
+from ktnas.engine.progress import NullProgress
 from ktnas.errors import UserError
 from ktnas.space import load_space
-from tests.engine.scene import state_of
 
 THEIRS, OURS = load_space("nasbench201"), load_space("transnas_micro")
 GIVEN = {"objectives": "error", "target": "depth"}
@@ -101,60 +101,54 @@ def test_misleading_source_is_left_behind(ours, misleading):
     assert np.mean(found) < 0.05
 
 
-class Expecting(Lender):
-    """Expects 0, 1, 2, … of any architectures."""
-
+class Told(NullProgress):
     def __init__(self):
-        pass
+        self.messages = []
 
-    def expects(self, genotypes):
-        return np.arange(len(genotypes), dtype=float)
+    def tell(self, message):
+        self.messages.append(message)
 
 
 @pytest.mark.parametrize(
-    ("errors", "agrees"),
+    "given",
     [
-        ([], False),
-        ([3.0], True),
-        ([3.0, 5.0], True),
-        ([5.0, 3.0], False),
-        ([5.0, 3.0, 9.0], True),
-        ([4.0, 4.0], False),
-        ([np.nan, 5.0], True),
-        ([np.nan, 5.0, 3.0], False),
-        (list(range(TRUSTED - 1)), True),
-        (list(range(TRUSTED)), False),
+        {"objectives": ["error", "latency"], "device": "phone"},
+        {"overrides": {"limits.error": 60.0}},
+        {"algorithm": "emtnas"},
+        {"algorithm": "random"},
     ],
+    ids=["two objectives", "limit", "no screen", "random"],
 )
-def test_source_is_asked_as_long_as_it_agrees(errors, agrees):
-    assert Expecting().agrees(state_of(np.reshape(np.array(errors), (-1, 1)))) is agrees
-
-
-def test_device_is_looked_up(ours, lender, tmp_path):
+def test_where_it_cannot_help_it_is_said_and_nothing_changes(ours, lender, tmp_path, given):
     rows = pd.read_csv(ours["scores"])
     latency = pd.DataFrame({"arch": rows["arch"], "phone": np.linspace(1, 5, len(rows))})
     latency.to_csv(tmp_path / "latency.csv", index=False)
     benchmark = ours | {"latency": str(tmp_path / "latency.csv")}
-    result = search(benchmark, lender, 8, objectives=["error", "latency"], device="phone")
-    assert result.evaluations["latency_ms_phone"].notna().all()
-    assert len(result.front()) > 1
+    told = Told()
+    found = search(benchmark, lender, 8, progress=told, **given).evaluations
+    alone = search(benchmark, None, 8, **given).evaluations
+    assert found["architecture"].tolist() == alone["architecture"].tolist()
+    assert [str(lender) in message and "was not used" in message for message in told.messages] == [True]
 
 
-@pytest.mark.parametrize("algorithm", ["emtnas", "random"])
-def test_other_algorithms_take_what_they_can(ours, lender, algorithm):
-    assert len(search(ours, lender, 12, algorithm=algorithm).evaluations) == 12
+def test_nothing_is_said_where_it_helps(ours, lender):
+    told = Told()
+    search(ours, lender, 3, progress=told)
+    assert told.messages == []
 
 
-def test_common_columns(lender):
+def test_common_columns():
     rng = np.random.default_rng(0)
-    common = Common.of(THEIRS, THEIRS.sample(500, rng), OURS, OURS.sample(500, rng))
-    assert common.theirs.shape == common.ours.shape == (500, len(common.names))
-    assert len(set(common.names)) == len(common.names)
-    assert {"nor_conv_3x3, count", "longest path", "log params", "log live macs"} <= set(common.names)
-    assert not any("avg_pool" in name for name in common.names)
-    assert np.abs(np.vstack([common.theirs, common.ours]).mean(axis=0)).max() < 0.1
-    for side in (common.theirs, common.ours):
-        assert 2 < (side**2).sum(axis=1).mean() < 4, "three groups of variance 1"
+    common = Common.of(THEIRS, OURS)
+    names = [name for group in common.groups for name in group]
+    assert len(set(names)) == len(names)
+    assert {"nor_conv_3x3, count", "longest path", "log params", "log live macs"} <= set(names)
+    assert not any("avg_pool" in name for name in names)
+    for space in (THEIRS, OURS):
+        vectors = common.vectors(space, space.sample(500, rng))
+        assert vectors.shape == (500, len(names))
+        assert np.abs(vectors.mean(axis=0)).max() < 0.1
+        assert 2 < (vectors**2).sum(axis=1).mean() < 4, "three groups of variance 1"
 
 
 def refused(benchmark, source, tmp_path, **given):

@@ -4,6 +4,7 @@ import pytest
 
 from ktnas import registry
 from ktnas.engine.config import LimitsConfig
+from ktnas.engine.guides import Guided
 from ktnas.engine.larger import Larger
 from ktnas.errors import UserError
 from tests.engine.contract import ScreenContract
@@ -114,9 +115,10 @@ class TestSurrogateScreen(ScreenContract):
     def test_without_a_source_a_task_looks_among_the_larger_networks_while_they_are_better(
         self, tmp_path, sign
     ):
-        larger = Larger.of(SPACE, "a", 0.25)
+        guide = Larger.of(SPACE, "a")
+        larger = Guided.of([guide], SPACE, 0.05)
         everything = SPACE.architectures()
-        order = np.argsort(larger.scale.parameters(everything), kind="stable")
+        order = np.argsort(guide.scale.parameters(everything), kind="stable")
         scores = pd.DataFrame({"arch": SPACE.format(everything[order]), "a": sign * np.arange(len(order))})
         scores.to_csv(tmp_path / "scores.csv", index=False)
         config = {"name": "table", "space": SPACE.name, "scores": str(tmp_path / "scores.csv"), "unit": "%"}
@@ -146,7 +148,7 @@ class TestSurrogateScreen(ScreenContract):
     def test_what_is_known_of_another_task_is_enough(self, config):
         scene = Scene.of(config).evaluate(0, 1).evaluate(1, 1)
         screen, (state, other) = self.build(scene), scene.states
-        assert isinstance(screen._learn(state, scene.states)[1], Larger)
+        assert isinstance(screen._learn(state, scene.states)[1], Guided)
         scene.evaluate(other.index, 2)
         assert screen._learn(state, scene.states)[1] is None
 
@@ -162,7 +164,7 @@ class TestSurrogateScreen(ScreenContract):
         scene = Scene.of(config, tasks=("a",), **given).evaluate(0, 1)
         assert self.build(scene)._learn(scene.states[0], scene.states)[1] is None
 
-    @pytest.mark.parametrize("name", ["share", "larger"])
+    @pytest.mark.parametrize("name", ["share", "guided"])
     @pytest.mark.parametrize("share", [0, -0.1, 1.5])
     def test_share_lies_between_0_and_1(self, name, share):
         with pytest.raises(UserError, match=rf"screen\.{name}="):
