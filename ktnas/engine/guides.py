@@ -21,9 +21,12 @@ class Guide(ABC):
     def scores(self, genotypes: IntArray) -> FloatArray:
         """Normal scores (N,) of genotypes (N, V) among random ones: the better expected, the smaller."""
 
-    def agrees(self, genotypes: IntArray, errors: FloatArray) -> bool:
-        """Whether errors (N,) of genotypes (N, V) rise with what was expected; one or none always does."""
-        return len(errors) < 2 or in_step(self.scores(genotypes), errors)
+    def agreement(self, genotypes: IntArray, errors: FloatArray) -> float:
+        """Spearman's correlation of errors (N,) of genotypes (N, V), N ≥ 2, with what was expected.
+
+        0 where the one or the others are all equal.
+        """
+        return rank_correlation(self.scores(genotypes), errors)
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,10 @@ def random_architectures(space: SearchSpace) -> IntArray:
     return space.sample(SAMPLE, np.random.default_rng(0))
 
 
-def in_step(expected: FloatArray, found: FloatArray) -> bool:
-    """Whether what was found (N,) rises with what was expected (N,): Spearman's correlation is above 0."""
+def rank_correlation(first: FloatArray, second: FloatArray) -> float:
+    """Spearman's correlation of (N,) and (N,); 0 where either is all equal."""
     from scipy.stats import rankdata
 
-    first, second = rankdata(expected), rankdata(found)
-    return bool((first - first.mean()) @ second > 0)
+    a, b = (rankdata(values) - (len(values) + 1) / 2 for values in (first, second))
+    size = np.sqrt((a @ a) * (b @ b))
+    return float(a @ b / size) if size > 0 else 0.0

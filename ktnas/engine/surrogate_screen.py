@@ -45,7 +45,8 @@ class SurrogateScreen(Screen):
     second evaluation on and while it knows less than ``FEW``, by what runs of other spaces make one expect
     (``Lender``); while less than ``FEW`` are known of all tasks together, by the size of the networks too
     (``Larger``), where its space builds some for images and it searches a score that is better higher, or an
-    error in %. A guide is heard as long as the errors of the task rise with what it expected.
+    error in %. A guide is heard as long as the errors of the task rise with what it expected, and a run of
+    another space as long as they do so more than with the size.
 
     Attributes:
         random: random architectures in the pool.
@@ -139,12 +140,19 @@ class SurrogateScreen(Screen):
         known = np.isfinite(state.errors)
         if not known.any() or not self.is_guided(self._objectives):
             return []
-        guides = list(self._guides) if len(state) < FEW else []
-        if sum(map(len, states)) < FEW and _is_accuracy(state.task):
-            larger = Larger.of(state.space, state.name)
-            guides += [larger] if larger is not None else []
-        genotypes, errors = state.genotypes[known], state.errors[known]
-        return [guide for guide in guides if guide.agrees(genotypes, errors)]
+        early = sum(map(len, states)) < FEW and _is_accuracy(state.task)
+        larger = Larger.of(state.space, state.name) if early else None
+        lenders = self._guides if len(state) < FEW else ()
+        guides = [*lenders, *([larger] if larger is not None else [])]
+        if known.sum() < 2:
+            return guides
+        agreement = [guide.agreement(state.genotypes[known], state.errors[known]) for guide in guides]
+        to_beat = 0.0 if larger is None else max(agreement[-1], 0.0)
+        return [
+            guide
+            for guide, found in zip(guides, agreement, strict=True)
+            if found > to_beat or (guide is larger and found > 0)
+        ]
 
     def _leading(self, state: TaskState, states: Sequence[TaskState]) -> list[TaskState]:
         """Sources that say where ``state`` looks now."""

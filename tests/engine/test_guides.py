@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ktnas.engine.guides import Guide, Guided, in_step
+from ktnas.engine.guides import Guide, Guided
 from tests.engine.scene import SPACE
 
 
@@ -33,22 +33,15 @@ def test_guides_are_added_up():
 
 
 @pytest.mark.parametrize(
-    ("errors", "agrees"),
-    [
-        ([], True),
-        ([3.0], True),
-        ([3.0, 5.0], True),
-        ([5.0, 3.0], False),
-        ([5.0, 3.0, 9.0], True),
-        ([4.0, 4.0], False),
-    ],
+    ("errors", "agreement"),
+    [([3.0, 5.0], 1), ([5.0, 3.0], -1), ([5.0, 3.0, 9.0], 0.5), ([4.0, 4.0], 0), ([1.0, 9.0, 8.0], 0.5)],
 )
-def test_guide_agrees_as_long_as_errors_rise_with_what_it_expected(errors, agrees):
+def test_agreement_is_a_rank_correlation_with_what_was_expected(errors, agreement):
     genotypes = np.zeros((len(errors), SPACE.n_variables), dtype=np.int64)
     genotypes[:, 0] = np.arange(len(errors))
-    assert Variable(0).agrees(genotypes, np.array(errors)) is agrees
+    assert Variable(0).agreement(genotypes, np.array(errors)) == pytest.approx(agreement)
 
 
-def test_in_step_is_a_positive_rank_correlation():
-    assert in_step(np.array([1.0, 2.0, 3.0]), np.array([0.1, 9.0, 8.0]))
-    assert not in_step(np.array([1.0, 2.0, 3.0]), np.array([2.0, 9.0, 1.0]))
+def test_what_expects_the_same_of_all_agrees_with_nothing():
+    genotypes = SPACE.sample(5, np.random.default_rng(0))
+    assert Variable(0, 0.0).agreement(genotypes, np.arange(5.0)) == 0

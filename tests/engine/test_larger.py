@@ -23,11 +23,9 @@ def test_says_nothing_of_networks_for_graphs(space, task):
     assert Larger.of(load_space(space), task) is None
 
 
-def test_agrees_as_long_as_errors_fall_with_the_size():
+def test_agrees_where_errors_fall_with_the_size():
     larger = Larger.of(SPACE, "a")
     genotypes = SPACE.sample(20, np.random.default_rng(0))
     sizes = larger.scale.parameters(genotypes)
-    assert larger.agrees(genotypes, -sizes)
-    assert not larger.agrees(genotypes, sizes)
-    assert not larger.agrees(genotypes[:2], np.zeros(2))
-    assert larger.agrees(genotypes[:1], sizes[:1])
+    assert larger.agreement(genotypes, -sizes) == pytest.approx(1)
+    assert larger.agreement(genotypes, sizes) == pytest.approx(-1)

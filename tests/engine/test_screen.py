@@ -4,11 +4,21 @@ import pytest
 
 from ktnas import registry
 from ktnas.engine.config import LimitsConfig
-from ktnas.engine.guides import Guided
+from ktnas.engine.guides import Guide, Guided
 from ktnas.engine.larger import Larger
 from ktnas.errors import UserError
 from tests.engine.contract import ScreenContract
 from tests.engine.scene import SPACE, Scene, write_tables
+
+
+class Opposite(Guide):
+    """Expects the opposite of another guide."""
+
+    def __init__(self, other):
+        self.other = other
+
+    def scores(self, genotypes):
+        return -self.other.scores(genotypes)
 
 
 class TestNoScreen(ScreenContract):
@@ -136,6 +146,28 @@ class TestSurrogateScreen(ScreenContract):
             assert not guided[-1] or larger.admits(chosen).all()
             scene.tell(0, chosen)
         assert guided == [False, True, sign == 1, sign == 1, False]
+
+    def test_another_guide_is_heard_as_long_as_it_knows_better_than_the_size(self, config):
+        larger = Larger.of(SPACE, "a")
+        everything = SPACE.architectures()
+        sizes = larger.scale.parameters(everything)
+        by_size = everything[np.argsort(sizes, kind="stable")]
+        small, middle, large = by_size[[10, 2000, -10]]
+
+        def heard(guide, tried, errors):
+            scene = Scene.of(config, tasks=("a",))
+            screen, state = self.build(scene), scene.states[0]
+            screen.follow([guide])
+            scene.tell(0, np.array(tried))
+            state.values[:, state.columns.index("error")] = errors
+            return [guide is found or "size" for found in screen._heard(state, scene.states)]
+
+        smaller, same = Opposite(larger), Larger(larger.scale)
+        assert heard(smaller, [small], [9.0]) == [True, "size"]
+        assert heard(smaller, [small, large], [9.0, 5.0]) == ["size"]
+        assert heard(smaller, [small, large], [5.0, 9.0]) == [True]
+        assert heard(same, [small, large], [9.0, 5.0]) == ["size"], "it knows no more than the size"
+        assert heard(same, [small, large, middle], [5.0, 9.0, 7.0]) == []
 
     @pytest.mark.parametrize(
         ("better", "unit", "preferred"),
