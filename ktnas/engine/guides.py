@@ -26,7 +26,12 @@ class Guide(ABC):
 
         0 where the one or the others are all equal.
         """
-        return rank_correlation(self.scores(genotypes), errors)
+        from scipy.stats import rankdata
+
+        middle = (len(errors) + 1) / 2
+        expected, found = rankdata(self.scores(genotypes)) - middle, rankdata(errors) - middle
+        size = np.sqrt((expected @ expected) * (found @ found))
+        return float(expected @ found / size) if size > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -59,12 +64,3 @@ class Guided:
 def random_architectures(space: SearchSpace) -> IntArray:
     """Genotypes (SAMPLE, V), always the same."""
     return space.sample(SAMPLE, np.random.default_rng(0))
-
-
-def rank_correlation(first: FloatArray, second: FloatArray) -> float:
-    """Spearman's correlation of (N,) and (N,); 0 where either is all equal."""
-    from scipy.stats import rankdata
-
-    a, b = (rankdata(values) - (len(values) + 1) / 2 for values in (first, second))
-    size = np.sqrt((a @ a) * (b @ b))
-    return float(a @ b / size) if size > 0 else 0.0

@@ -184,7 +184,11 @@ class SurrogateScreen(Screen):
         for _ in range(self.rounds + 1):
             incoming = state.unseen(incoming, taken)
             if narrowing is not None:
-                incoming = incoming[narrowing.admits(incoming)]
+                admitted = incoming[narrowing.admits(incoming)]
+                if len(pool) or len(admitted):
+                    incoming = admitted
+                else:  # the table has none of them
+                    narrowing = None
             if not len(incoming):
                 break
             pool = np.vstack([pool, incoming])

@@ -169,6 +169,18 @@ class TestSurrogateScreen(ScreenContract):
         assert heard(same, [small, large], [9.0, 5.0]) == ["size"], "it knows no more than the size"
         assert heard(same, [small, large, middle], [5.0, 9.0, 7.0]) == []
 
+    def test_guides_are_passed_over_where_a_table_has_nothing_that_they_expect_to_be_good(self, tmp_path):
+        larger = Larger.of(SPACE, "a")
+        everything = SPACE.architectures()
+        smallest = everything[np.argsort(larger.scale.parameters(everything), kind="stable")[:60]]
+        table = pd.DataFrame({"arch": SPACE.format(smallest), "a": np.arange(60.0)})
+        table.to_csv(tmp_path / "scores.csv", index=False)
+        config = {"name": "table", "space": SPACE.name, "scores": str(tmp_path / "scores.csv"), "unit": "%"}
+        scene = Scene.of(config, tasks=("a",)).evaluate(0, 1)
+        screen, state = self.build(scene), scene.states[0]
+        assert not screen._learn(state, scene.states)[1].admits(smallest).any()
+        assert len(screen.choose(state, scene.states, state.draw(5), 2)) == 2
+
     @pytest.mark.parametrize(
         ("better", "unit", "preferred"),
         [("higher", "", True), ("higher", "%", True), ("lower", "%", True), ("lower", "", False)],
