@@ -329,11 +329,18 @@ def picture(rows: pd.DataFrame) -> bytes:
             medians = own.groupby("size")[column].median()
             ax.plot(medians.index, medians, "o-", markersize=4, color=colours[str(method)], label=method)
         ax.set(xscale="log", yscale="log", xlabel=part.replace("_", ", "), ylabel=COLUMNS[column])
+        sizes = sorted(rows.loc[rows["part"] == part, "size"].unique())
+        if part != "space":  # they would stand on each other
+            ax.set_xticks(sizes, map(_size, sizes), rotation=30)
         ax.xaxis.set_minor_formatter(NullFormatter())
+        ax.yaxis.set_major_formatter("{x:g}")
+        low, high = ax.get_ylim()
+        ax.yaxis.set_minor_formatter("{x:.3g}" if high < 20 * low else NullFormatter())
         ax.grid(alpha=0.25, linewidth=0.6, which="both")
-    axes[0].legend(fontsize=7, frameon=False)
     for ax in axes[len(panels) :]:
         ax.set_axis_off()
+    lines, labels = axes[0].get_legend_handles_labels()
+    axes[-1].legend(lines, labels, frameon=False, loc="center" if len(axes) > len(panels) else "best")
     return png(figure)
 
 
