@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import spearmanr
 from sklearn.linear_model import RidgeCV
 
 from experiments.common import Job, command_line, config_hash, names_among, options, run_jobs, start
@@ -27,6 +26,7 @@ from ktnas.encoding.zero_cost import ZeroCost
 from ktnas.registry import PLUGINS, build
 from ktnas.space import load_space
 from ktnas.surrogate.base import Surrogate
+from ktnas.surrogate.normal_scores import normal_scores
 from ktnas.tables.files import locate
 
 NAME = "multi_predict"
@@ -152,7 +152,7 @@ class Split:
         seen, rest = order[:samples], order[samples:]
         return cls(
             data.genotypes[seen],
-            -_normal_scores(data.accuracies[seen]),
+            -normal_scores(data.accuracies[seen]),
             data.genotypes[rest],
             data.accuracies[rest],
         )
@@ -227,10 +227,6 @@ def _fit(
         model.start_from(lender)
     fitted: Surrogate = model.fit(split.seen, np.zeros(len(split.seen), dtype=np.int64), split.values)
     return fitted
-
-
-def _normal_scores(accuracies: FloatArray) -> FloatArray:
-    return np.asarray(ndtri((rankdata(accuracies) - 0.5) / len(accuracies)))
 
 
 NOTES = """Spearman correlation of predictions with accuracy over the architectures of the target that were

@@ -26,12 +26,11 @@ class Guide(ABC):
 
         0 where the one or the others are all equal.
         """
-        from scipy.stats import rankdata
+        from scipy.stats import spearmanr
 
-        middle = (len(errors) + 1) / 2
-        expected, found = rankdata(self.scores(genotypes)) - middle, rankdata(errors) - middle
-        size = np.sqrt((expected @ expected) * (found @ found))
-        return float(expected @ found / size) if size > 0 else 0.0
+        expected = self.scores(genotypes)
+        varies = np.ptp(expected) > 0 and np.ptp(errors) > 0
+        return float(spearmanr(expected, errors).statistic) if varies else 0.0
 
 
 @dataclass(frozen=True)
@@ -51,16 +50,18 @@ class Guided:
     @classmethod
     def of(cls, guides: Sequence[Guide], space: SearchSpace, share: float) -> Self:
         """Let in the best ``share`` of random architectures, and what is expected to be as good."""
-        drawn = random_architectures(space)
-        expected = np.sum([guide.scores(drawn) for guide in guides], axis=0)
+        expected = _sum_of_scores(guides, random_architectures(space))
         return cls(tuple(guides), float(np.quantile(expected, share)))
 
     def admits(self, genotypes: IntArray) -> BoolArray:
         """Mask (N,) of genotypes (N, V)."""
-        expected = np.sum([guide.scores(genotypes) for guide in self.guides], axis=0)
-        return np.asarray(expected <= self.bound)
+        return np.asarray(_sum_of_scores(self.guides, genotypes) <= self.bound)
 
 
 def random_architectures(space: SearchSpace) -> IntArray:
     """Genotypes (SAMPLE, V), always the same."""
     return space.sample(SAMPLE, np.random.default_rng(0))
+
+
+def _sum_of_scores(guides: Sequence[Guide], genotypes: IntArray) -> FloatArray:
+    return np.asarray(np.sum([guide.scores(genotypes) for guide in guides], axis=0))

@@ -15,7 +15,7 @@ from ktnas.errors import UserError
 from ktnas.latency.totals import TOTALS, network_totals
 from ktnas.space.base import SearchSpace
 from ktnas.surrogate.multi_predict_head import Alone
-from ktnas.surrogate.normal_scores import normal_scores
+from ktnas.surrogate.normal_scores import scores_among
 
 VARIES = 1e-9
 LEAST = 8
@@ -104,13 +104,13 @@ class Lender(Guide):
         evaluated, errors = _errors(run, task)
         self._common = Common.of(run.space, space)
         self._space = space
-        learned = normal_scores(errors, np.sort(errors))
+        learned = scores_among(errors, np.sort(errors))
         self._model = Alone().fit(self._common.vectors(run.space, evaluated), learned)
         self._among = np.sort(self._predict(random_architectures(space)))
 
     def scores(self, genotypes: IntArray) -> FloatArray:
         """As in ``Guide``."""
-        return normal_scores(self._predict(genotypes), self._among)
+        return scores_among(self._predict(genotypes), self._among)
 
     def _predict(self, genotypes: IntArray) -> FloatArray:
         return self._model.predict(self._common.vectors(self._space, genotypes))[0]

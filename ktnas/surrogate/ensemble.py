@@ -7,8 +7,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
-from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from ktnas.arrays import FloatArray, IntArray
 from ktnas.encoding.base import Encoding
@@ -16,6 +14,7 @@ from ktnas.surrogate.base import Progress, State, Surrogate, within
 from ktnas.surrogate.graph_network import GraphNetwork, parts
 from ktnas.surrogate.levels import Levels
 from ktnas.surrogate.multitask_gp import MultiTaskGP
+from ktnas.surrogate.normal_scores import normal_scores
 from ktnas.surrogate.trees import Trees
 
 PRIOR = 16
@@ -181,11 +180,6 @@ class Ensemble(Surrogate):
         if len(self._shares) > 1:
             self._grow(*(state[f"trees.{name}"] for name in ("genotypes", "tasks", "values")))
         return self
-
-
-def normal_scores(values: FloatArray) -> FloatArray:
-    """Normal deviates (N,) of the places of ``values`` (N,); what is tied shares its place."""
-    return np.asarray(ndtri((rankdata(values) - 0.5) / len(values)))
 
 
 def _shares(held_out: Sequence[FloatArray], values: FloatArray) -> FloatArray:

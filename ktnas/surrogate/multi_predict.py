@@ -7,8 +7,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from ktnas.arrays import FloatArray, IntArray
 from ktnas.encoding.base import Encoding
@@ -18,6 +16,7 @@ from ktnas.surrogate.base import State, Surrogate, within
 from ktnas.surrogate.files import read_state
 from ktnas.surrogate.multi_predict_head import Alone, Blend, Knowledge
 from ktnas.surrogate.multi_predict_network import Training, Weights
+from ktnas.surrogate.normal_scores import normal_scores
 
 ADAPTATIONS = ("blended", "fine_tuned")
 TUNING_RATE = 1 / 3
@@ -281,7 +280,7 @@ def _normal_scores(values: FloatArray, tasks: IntArray) -> FloatArray:
     scores = np.empty(len(values))
     for task in np.unique(tasks):
         own = tasks == task
-        scores[own] = ndtri((rankdata(values[own]) - 0.5) / own.sum())
+        scores[own] = normal_scores(values[own])
     return scores
 
 

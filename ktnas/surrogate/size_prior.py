@@ -9,7 +9,7 @@ from scipy.optimize import nnls
 from ktnas.arrays import FloatArray, IntArray
 from ktnas.space.base import SearchSpace
 from ktnas.space.graph import GraphBatch
-from ktnas.surrogate.normal_scores import normal_scores
+from ktnas.surrogate.normal_scores import scores_among
 
 BUILT = 3
 SAMPLE = 2000
@@ -34,7 +34,7 @@ class SizeScale:
 
     def __call__(self, genotypes: IntArray) -> FloatArray:
         """Scores (N,), about standard normal over the space; larger networks have larger ones."""
-        return normal_scores(self.parameters(genotypes), self.sizes)
+        return scores_among(self.parameters(genotypes), self.sizes)
 
     def parameters(self, genotypes: IntArray) -> FloatArray:
         """Parameters (N,) of the operations that are left, what every network has aside."""

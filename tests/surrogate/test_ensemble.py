@@ -3,8 +3,9 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from ktnas.surrogate.ensemble import Ensemble, _shares, normal_scores
+from ktnas.surrogate.ensemble import Ensemble, _shares
 from ktnas.surrogate.multitask_gp import MultiTaskGP
+from ktnas.surrogate.normal_scores import normal_scores
 from ktnas.surrogate.size_prior import size_scale
 from tests.surrogate.contract import ENCODING, SPACE, SurrogateContract, draw, truth
 
