@@ -17,10 +17,10 @@ from scipy.stats import wilcoxon
 from experiments.common import Job, command_line, config_hash, options, run_jobs, start
 from experiments.report import NOTHING, markdown_table, mean_cell, origin, publish
 from ktnas.arrays import FloatArray
+from ktnas.encoding.totals import TOTALS, network_totals
 from ktnas.engine.benchmark import load_benchmark
 from ktnas.engine.config import SearchConfig
 from ktnas.engine.run import run_search
-from ktnas.latency.totals import TOTALS, network_totals
 from ktnas.presets import compose
 from ktnas.record.files import write_atomically
 from ktnas.record.plot import png

@@ -12,9 +12,9 @@ from experiments.common import Job, command_line, config_hash, names_among, opti
 from experiments.few_samples import ridge
 from experiments.report import markdown_table, mean_cell, origin, publish
 from ktnas.arrays import FloatArray, IntArray
+from ktnas.encoding.totals import TOTALS, network_totals
 from ktnas.latency.base import DeviceLatencies
 from ktnas.latency.few_shot import FewShot
-from ktnas.latency.totals import TOTALS, network_totals
 from ktnas.space import SearchSpace, load_space
 from ktnas.tables import locate
 

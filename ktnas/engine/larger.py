@@ -11,12 +11,12 @@ from ktnas.space.base import SearchSpace
 from ktnas.surrogate.size_prior import SizeScale, size_scale
 
 IMAGES = "cifar10"
-"""Parameters are counted of networks for this task: how they compare hardly depends on it."""
+"""Sizes are of networks for this task: how they compare hardly depends on it."""
 
 
 @dataclass(frozen=True)
 class Larger(Guide):
-    """Of two networks of a space the one with more parameters is the better one more often than not.
+    """Of two networks of a space the one that computes more is the better one more often than not.
 
     A surrogate that has seen one or two architectures cannot know: what it is least sure of are the extremes
     of the space, among them cells that compute nothing.

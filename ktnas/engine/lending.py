@@ -8,11 +8,11 @@ import numpy as np
 
 from ktnas.arrays import FloatArray, IntArray
 from ktnas.encoding.common import GRAPH, graph_columns
+from ktnas.encoding.totals import TOTALS, network_totals
 from ktnas.engine.guides import Guide, random_architectures
 from ktnas.engine.larger import IMAGES
 from ktnas.engine.source_run import SourceRun
 from ktnas.errors import UserError
-from ktnas.latency.totals import TOTALS, network_totals
 from ktnas.space.base import SearchSpace
 from ktnas.surrogate.multi_predict_head import Alone
 from ktnas.surrogate.normal_scores import scores_among

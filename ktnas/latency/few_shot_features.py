@@ -10,7 +10,7 @@ import numpy as np
 from ktnas.arrays import FloatArray, IntArray
 from ktnas.encoding.base import Encoding
 from ktnas.encoding.cell import CellFeatures
-from ktnas.latency.totals import TOTALS, network_totals, without_dead_ends
+from ktnas.encoding.totals import TOTALS, network_totals, without_dead_ends
 from ktnas.space.base import SearchSpace
 from ktnas.space.chain import Chain
 

@@ -6,10 +6,10 @@ from functools import cached_property
 import numpy as np
 
 from ktnas.arrays import FloatArray, IntArray
+from ktnas.encoding.totals import TOTALS, network_totals
 from ktnas.latency.base import LEAST, DeviceLatencies
 from ktnas.latency.few_shot_features import SpaceFeatures, Standard
 from ktnas.latency.nonnegative import NonNegativeFit
-from ktnas.latency.totals import TOTALS, network_totals
 
 OFFSET = 4.0
 SHRINKAGE = 1.0

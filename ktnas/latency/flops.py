@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 
 from ktnas.arrays import FloatArray, IntArray
+from ktnas.encoding.totals import TOTALS, network_totals
 from ktnas.latency.base import LatencyModel
 from ktnas.latency.nonnegative import NonNegativeFit
-from ktnas.latency.totals import TOTALS, network_totals
 
 
 @dataclass

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ktnas.arrays import FloatArray, IntArray
+from ktnas.encoding.totals import TOTALS, network_totals
 from ktnas.errors import UserError
 from ktnas.latency.base import LEAST
-from ktnas.latency.totals import TOTALS, network_totals
 from ktnas.network.task import is_network_task
 from ktnas.space.base import SearchSpace
 from ktnas.tables import Table, read_table

@@ -1,7 +1,7 @@
 """What every builder of networks offers."""
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ktnas.arrays import IntArray
 from ktnas.network.task import NetworkTask, network_task
@@ -16,7 +16,13 @@ class NetworkBuilder(ABC):
 
     Their defaults, or what the space's YAML file says under ``network``, give the network of the space's
     authors. Modules import torch where they define layers; the registry imports them when one is built.
+
+    Attributes:
+        blocks_alike: whether, of a chain, a block's layers follow from its operation and the shape of what it
+            takes, wherever it stands.
     """
+
+    blocks_alike: ClassVar[bool] = False
 
     def build(
         self, space: SearchSpace, genotype: IntArray, task: NetworkTask | str, seed: int

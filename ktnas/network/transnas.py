@@ -12,6 +12,7 @@ from ktnas.network.heads import image_decoder, segmentation_decoder
 from ktnas.network.layers import init_fan_out, relu_conv_norm
 from ktnas.network.task import NetworkTask
 
+STEM_LAYERS = 3
 STEM_REDUCTION = 4
 STRIDES = {"1": 1, "2": 1, "3": 2, "4": 2}
 WIDENINGS = {"1": 1, "2": 2, "3": 1, "4": 2}
@@ -28,12 +29,17 @@ class TransNASNetwork(nn.Module):
     in training a batch norm sees one piece of every sample at a time.
     """
 
-    def __init__(self, encoder: nn.Module, pool: nn.Module, head: nn.Module, pieces: int) -> None:
+    def __init__(self, encoder: nn.Sequential, pool: nn.Module, head: nn.Module, pieces: int) -> None:
         super().__init__()
         self.encoder = encoder
         self.pool = pool
         self.head = head
         self.pieces = pieces
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The modules that are searched, in their order."""
+        return list(self.encoder)[STEM_LAYERS:]
 
     def features(self, x: Tensor) -> Tensor:
         """What the head takes: pooled features (B, F), the encoder's map (B, F, H, W) for a dense task."""
@@ -91,9 +97,9 @@ class TransNASBuilder(NetworkBuilder):
         layers = _stem(task.channels, self.channels)
         width, reduction = self.channels, STEM_REDUCTION
         for module in modules:
-            layers.append(block(width, width * WIDENINGS[module], STRIDES[module]))
+            first = block(width, width * WIDENINGS[module], STRIDES[module])
             width, reduction = width * WIDENINGS[module], reduction * STRIDES[module]
-            layers += [block(width, width, 1) for _ in range(self.blocks - 1)]
+            layers.append(nn.Sequential(first, *(block(width, width, 1) for _ in range(self.blocks - 1))))
         encoder = nn.Sequential(*layers)
         init_fan_out(encoder)
         if task.kind == "dense":

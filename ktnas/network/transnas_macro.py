@@ -1,6 +1,7 @@
 """Networks of TransNAS-Bench-101's macro space: searched modules of residual blocks."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import nn
 
@@ -17,6 +18,8 @@ class TransNASMacro(TransNASBuilder):
 
     The digits, what the space's variables are written as, are those of ``TransNASBuilder.network``.
     """
+
+    blocks_alike: ClassVar[bool] = True
 
     def _build(self, space: SearchSpace, genotype: IntArray, task: NetworkTask) -> nn.Module:
         return self.network(task, "".join(space.choices(genotype).values()), residual_block)

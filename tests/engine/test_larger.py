@@ -10,7 +10,7 @@ from tests.engine.scene import SPACE
 
 def test_the_networks_with_the_most_parameters_are_let_in():
     everything = SPACE.architectures()
-    sizes = size_scale(SPACE, "cifar10").parameters(everything)
+    sizes = size_scale(SPACE, "cifar10").sizes(everything)
 
     admitted = Guided.of([Larger.of(SPACE, "a")], SPACE, 0.25).admits(everything)
 
@@ -26,6 +26,6 @@ def test_says_nothing_of_networks_for_graphs(space, task):
 def test_agrees_where_errors_fall_with_the_size():
     larger = Larger.of(SPACE, "a")
     genotypes = SPACE.sample(20, np.random.default_rng(0))
-    sizes = larger.scale.parameters(genotypes)
+    sizes = larger.scale.sizes(genotypes)
     assert larger.agreement(genotypes, -sizes) == pytest.approx(1)
     assert larger.agreement(genotypes, sizes) == pytest.approx(-1)

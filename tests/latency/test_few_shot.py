@@ -6,13 +6,13 @@ import pytest
 from scipy.stats import spearmanr
 
 from ktnas.arrays import FloatArray, IntArray
+from ktnas.encoding.totals import TOTALS, network_totals
 from ktnas.errors import UserError
 from ktnas.latency.base import DeviceLatencies
 from ktnas.latency.few_shot import FewShot
 from ktnas.latency.few_shot_features import SpaceFeatures, Standard, space_features
 from ktnas.latency.few_shot_known import unwarp, warp
 from ktnas.latency.grouped_linear import GroupedLinear
-from ktnas.latency.totals import TOTALS, network_totals
 from ktnas.space import SearchSpace, load_space
 from tests.latency.contract import SPACE, LatencyModelContract, draw, known, truth
 

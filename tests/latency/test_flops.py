@@ -1,7 +1,7 @@
 import numpy as np
 
+from ktnas.encoding.totals import TOTALS, network_totals
 from ktnas.latency.flops import FlopsModel
-from ktnas.latency.totals import TOTALS, network_totals
 from tests.latency.contract import SPACE, LatencyModelContract, draw
 
 

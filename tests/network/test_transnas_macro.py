@@ -28,7 +28,7 @@ class TestTransNASMacro(NetworkContract):
 
 def test_the_digits_are_the_modules():
     network = load_space("transnas_macro").build("64-1234-basic", "class_scene", channels=4)
-    assert len(network.encoder) == 3 + 4 * 2
+    assert [len(module) for module in network.blocks] == [2] * 4
     assert network.encoder(torch.zeros(1, 3, 64, 64)).shape == (1, 16, 4, 4)
 
 

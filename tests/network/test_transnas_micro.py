@@ -66,7 +66,7 @@ def test_a_batch_norm_sees_one_piece_at_a_time():
 
 def test_convolutions_are_drawn_by_their_outputs():
     network = load_space("transnas_micro").build("64-41414-3_33_333", CLASSES, modules="1", channels=64)
-    weight = network.encoder[3].operations["0_1"][1].weight
+    weight = network.blocks[0][0].operations["0_1"][1].weight
     assert weight.std().item() == pytest.approx((2 / (64 * 9)) ** 0.5, rel=0.02)
 
 

@@ -3,11 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from ktnas.arrays import FloatArray, IntArray
+from ktnas.encoding import totals
+from ktnas.encoding.chain_totals import ChainTotals
+from ktnas.encoding.totals import TOTALS, are_sums, network_totals, without_dead_ends
 from ktnas.errors import UserError
-from ktnas.latency import totals
-from ktnas.latency.totals import TOTALS, network_totals, without_dead_ends
 from ktnas.network.count import count_flops, count_parameters
 from ktnas.space import load_space
 from ktnas.space.chain import Chain
@@ -66,12 +68,45 @@ def test_a_sum_that_does_not_hold_is_not_used(monkeypatch: pytest.MonkeyPatch) -
     space, genotypes = load_space("nasbench_macro"), draw("nasbench_macro", 2)
     right = network_totals(space, genotypes, "cifar10")
 
-    def wrong(space: Chain, task: str, combination: int) -> totals._Sum:
-        return totals._Sum(np.ones(len(TOTALS)), np.zeros((8, 3, len(TOTALS))))
+    def wrong(learned: ChainTotals, genotypes: IntArray) -> FloatArray:
+        return np.ones((len(genotypes), len(TOTALS)))
 
-    monkeypatch.setattr(totals, "_sum_of_blocks", wrong)
-    found = network_totals(replace(space, name="mine"), genotypes, "cifar10")
-    np.testing.assert_allclose(found[:, 1:], right[:, 1:])
+    monkeypatch.setattr(ChainTotals, "totals", wrong)
+    mine = replace(space, name="mine")
+    assert not are_sums(mine, "cifar10")
+    np.testing.assert_allclose(network_totals(mine, genotypes, "cifar10")[:, 1:], right[:, 1:])
+
+
+def test_blocks_that_double_the_channels_are_counted_after_one_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    space, genotypes = load_space("transnas_macro"), draw("transnas_macro", 500)
+    assert are_sums(space, "jigsaw")
+    found = network_totals(space, genotypes, "jigsaw")
+    for row, genotype in zip(found[:3], genotypes[:3], strict=True):
+        network, images = totals.meta_network(space, genotype, "jigsaw")
+        assert row[TOTALS.index("macs")] == count_flops(network, images)
+        assert row[TOTALS.index("params")] == count_parameters(network)
+    there = space.blocks(genotypes) != space.operations.index("none")
+    np.testing.assert_array_equal(column(found, "blocks"), there.sum(axis=1))
+    with monkeypatch.context() as patched:
+        patched.setattr(totals, "meta_network", None)
+        np.testing.assert_array_equal(network_totals(space, genotypes[::-1], "jigsaw"), found[::-1])
+
+
+def test_chain_of_another_network_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    space, genotypes = load_space("nasbench_macro"), draw("nasbench_macro", 2)
+    right = network_totals(space, genotypes, "cifar10")
+    built = totals.meta_network
+
+    def whole(space: Chain, genotype: IntArray, task: str) -> tuple[nn.Module, torch.Tensor]:
+        network, image = built(space, genotype, task)
+        return nn.Sequential(network), image
+
+    monkeypatch.setattr(totals, "meta_network", whole)
+    mine = replace(space, name="whole")
+    assert not are_sums(mine, "cifar10")
+    np.testing.assert_allclose(network_totals(mine, genotypes, "cifar10")[:, 1:], right[:, 1:])
 
 
 def test_counts_of_known_networks() -> None:

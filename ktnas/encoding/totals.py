@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ktnas.arrays import BoolArray, FloatArray, IntArray, check_genotypes
 from ktnas.encoding.block_costs import combinations, uniform
-from ktnas.latency.count_regression import CountRegression
+from ktnas.encoding.chain_totals import ChainTotals, NoBlocksError
+from ktnas.encoding.count_regression import CountRegression
 from ktnas.registry import build
 from ktnas.space.base import SearchSpace
 from ktnas.space.chain import Chain
@@ -36,6 +37,7 @@ TOTALS = (
 """Columns of ``network_totals``."""
 
 CHECKS = 2
+SAMPLED = 64
 LEARNED = 64
 CHECKED = 16
 EXPLAINED = 0.98
@@ -47,7 +49,8 @@ def network_totals(space: SearchSpace, genotypes: IntArray, task: str, pruned: b
     Networks of edge cells and of chains of blocks are sums over their variables or blocks: a few of them are
     built, once per process and task, and the sums are checked on random ones. Of node cells 64 networks are
     built, and totals are estimates from the counts of operations where those explain 98 % of the variance of
-    16 more, as of DARTS. Elsewhere every network is built, once per process, in about a tenth of a second.
+    16 more, as of DARTS. Elsewhere (NAS-Bench-101) every network is built, once per process, in about a tenth
+    of a second.
 
     Args:
         space: one that builds networks.
@@ -71,6 +74,15 @@ def network_totals(space: SearchSpace, genotypes: IntArray, task: str, pruned: b
     return _counter(space, task).totals(genotypes)
 
 
+def are_sums(space: SearchSpace, task: str) -> bool:
+    """Whether ``network_totals`` of any number of architectures takes but a few networks.
+
+    Raises:
+        UserError: a space without networks, or an unknown task.
+    """
+    return _counter(space, task).learned(0) is not None
+
+
 def without_dead_ends(space: SearchSpace, genotypes: IntArray) -> IntArray:
     """Genotypes (N, V) with zero operations on the edges of an edge cell that are on no path to the output.
 
@@ -88,7 +100,7 @@ class _Counter:
 
     space: SearchSpace
     task: str
-    _sums: "dict[int, _Sum | CountRegression | None]" = field(default_factory=dict, init=False)
+    _sums: "dict[int, Learned | None]" = field(default_factory=dict, init=False)
     _built: dict[bytes, FloatArray] = field(default_factory=dict, init=False)
 
     def totals(self, genotypes: IntArray) -> FloatArray:
@@ -97,13 +109,16 @@ class _Counter:
         result = np.empty((len(genotypes), len(TOTALS)))
         for number in np.unique(sized).astype(int).tolist():
             rows = np.flatnonzero(sized == number)
-            if number not in self._sums:
-                self._sums[number] = self._learn(number)
-            learned = self._sums[number]
-            parts = genotypes[rows]
-            result[rows] = self._each(parts) if learned is None else learned.totals(self._parts(parts))
+            learned = self.learned(number)
+            result[rows] = (self._each if learned is None else learned.totals)(genotypes[rows])
         result[:, 0] = (~self._idle[space.graphs(genotypes).operations]).sum(axis=1)
         return result
+
+    def learned(self, combination: int) -> "Learned | None":
+        """What adds up totals of a combination of settings; None where every network is built."""
+        if combination not in self._sums:
+            self._sums[combination] = self._learn(combination)
+        return self._sums[combination]
 
     def _each(self, genotypes: IntArray) -> FloatArray:
         """Totals (N, K) of networks that are built one by one; 0 for ``blocks``."""
@@ -122,30 +137,39 @@ class _Counter:
         idle = np.ones(len(names) + 1, dtype=np.bool_)
         idle[first:last] = [name in (space.zero, space.identity) for name in space.operations]
         for learned in self._sums.values():
-            if isinstance(space, Chain) and isinstance(learned, _Sum):
-                idle[first:last] |= (learned.table[:, :, TOTALS.index("layers")] == 0).any(axis=0)
+            if isinstance(learned, ChainTotals):
+                idle[first:last] |= learned.idle
         return idle
 
-    def _parts(self, genotypes: IntArray) -> IntArray:
-        """What is added up: blocks of a chain, otherwise the variables."""
-        return self.space.blocks(genotypes) if isinstance(self.space, Chain) else genotypes
-
-    def _learn(self, combination: int) -> "_Sum | CountRegression | None":
-        space = self.space
-        if isinstance(space, NodeCell):
+    def _learn(self, combination: int) -> "Learned | None":
+        if isinstance(self.space, NodeCell):
             return self._regression()
-        learned = None
-        if isinstance(space, Chain):
-            learned = _sum_of_blocks(space, self.task, combination)
-        elif isinstance(space, EdgeCell):
-            learned = _sum_of_variables(space, self.task)
-        if learned is None:
-            return None
-        drawn = space.sample(CHECKS, np.random.default_rng(0))
-        if isinstance(space, Chain) and space.settings:
+        if isinstance(self.space, Chain):
+            return self._chain(self.space, combination)
+        if isinstance(self.space, EdgeCell):
+            learned = _sum_of_variables(self.space, self.task)
+            drawn = self.space.sample(CHECKS, np.random.default_rng(0))
+            return learned if np.allclose(learned.totals(drawn), self._each(drawn)) else None
+        return None
+
+    def _chain(self, space: Chain, combination: int) -> ChainTotals | None:
+        """Learned from one operation at every position, then from random ones; None if they are no sums."""
+        alike = build("network", space.network).blocks_alike if space.network else False
+        learned = ChainTotals(space, alike, partial(meta_network, space, task=self.task), layer_totals)
+        present = [number for number, name in enumerate(space.operations) if name != space.absent]
+        drawn = space.sample(SAMPLED, np.random.default_rng(0))
+        if space.settings:
             first = space.n_variables - len(space.settings)
             drawn[:, first:] = uniform(space, 0, combination)[first:]
-        return learned if np.allclose(learned.totals(self._parts(drawn)), self._each(drawn)) else None
+        alone = np.array([uniform(space, operation, combination) for operation in present])
+        try:
+            learned.totals(alone)
+            totals = learned.totals(drawn)
+        except NoBlocksError:
+            return None
+        others = [row for row, genotype in enumerate(drawn) if genotype.tobytes() not in learned.built]
+        others = others[:CHECKS]
+        return learned if np.allclose(totals[others], self._each(drawn[others])) else None
 
     def _regression(self) -> CountRegression | None:
         drawn = self.space.sample(LEARNED + CHECKED, np.random.default_rng(0))
@@ -162,39 +186,23 @@ def _counter(space: SearchSpace, task: str) -> _Counter:
 
 @dataclass(frozen=True)
 class _Sum:
-    """Totals as a sum.
+    """Totals as a sum over variables.
 
     Attributes:
         fixed: (K,) of what is not chosen.
-        table: (P, O, K) of choice o for part p.
+        table: (V, O, K) of choice o of variable v.
     """
 
     fixed: FloatArray
     table: FloatArray
 
-    def totals(self, parts: IntArray) -> FloatArray:
-        """Totals (N, K) of networks by their parts (N, P)."""
-        total: FloatArray = self.fixed + self.table[np.arange(parts.shape[1]), parts].sum(axis=1)
+    def totals(self, genotypes: IntArray) -> FloatArray:
+        """Totals (N, K) of genotypes (N, V)."""
+        total: FloatArray = self.fixed + self.table[np.arange(genotypes.shape[1]), genotypes].sum(axis=1)
         return total
 
 
-def _sum_of_blocks(space: Chain, task: str, combination: int) -> _Sum | None:
-    """From one network per operation, the same at every position; None where it is no ``ChainNetwork``."""
-    from ktnas.network.layers import ChainNetwork
-
-    table = np.zeros((space.positions, len(space.operations), len(TOTALS)))
-    fixed = np.zeros(len(TOTALS))
-    for operation, name in enumerate(space.operations):
-        if name == space.absent:
-            continue
-        network, image = meta_network(space, uniform(space, operation, combination), task)
-        if not isinstance(network, ChainNetwork) or len(network.blocks) < space.positions:
-            return None
-        blocks = list(network.blocks)[-space.positions :]
-        whole, *counts = layer_totals(network, image, [network, *blocks])
-        table[:, operation] = counts
-        fixed = whole - table[:, operation].sum(axis=0)
-    return _Sum(fixed, table)
+Learned = _Sum | ChainTotals | CountRegression
 
 
 def _sum_of_variables(space: SearchSpace, task: str) -> _Sum:
