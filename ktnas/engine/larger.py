@@ -10,8 +10,8 @@ from ktnas.network.graph_task import GRAPH_TASKS
 from ktnas.space.base import SearchSpace
 from ktnas.surrogate.size_prior import SizeScale, size_scale
 
-IMAGES = "cifar10"
-"""Sizes are of networks for this task: how they compare hardly depends on it."""
+IMAGES = "imagenet"
+"""Sizes are of networks for this task: its images are large enough for all that halves them."""
 
 
 @dataclass(frozen=True)
