@@ -150,7 +150,7 @@ class TestSurrogateScreen(ScreenContract):
     def test_another_guide_is_heard_as_long_as_it_knows_better_than_the_size(self, config):
         larger = Larger.of(SPACE, "a")
         everything = SPACE.architectures()
-        sizes = larger.scale.parameters(everything)
+        sizes = larger.scale.sizes(everything)
         by_size = everything[np.argsort(sizes, kind="stable")]
         small, middle, large = by_size[[10, 2000, -10]]
 
@@ -172,7 +172,7 @@ class TestSurrogateScreen(ScreenContract):
     def test_guides_are_passed_over_where_a_table_has_nothing_that_they_expect_to_be_good(self, tmp_path):
         larger = Larger.of(SPACE, "a")
         everything = SPACE.architectures()
-        smallest = everything[np.argsort(larger.scale.parameters(everything), kind="stable")[:60]]
+        smallest = everything[np.argsort(larger.scale.sizes(everything), kind="stable")[:60]]
         table = pd.DataFrame({"arch": SPACE.format(smallest), "a": np.arange(60.0)})
         table.to_csv(tmp_path / "scores.csv", index=False)
         config = {"name": "table", "space": SPACE.name, "scores": str(tmp_path / "scores.csv"), "unit": "%"}
