@@ -128,7 +128,7 @@ class TestSurrogateScreen(ScreenContract):
         guide = Larger.of(SPACE, "a")
         larger = Guided.of([guide], SPACE, 0.05)
         everything = SPACE.architectures()
-        order = np.argsort(guide.scale.parameters(everything), kind="stable")
+        order = np.argsort(guide.scale.sizes(everything), kind="stable")
         scores = pd.DataFrame({"arch": SPACE.format(everything[order]), "a": sign * np.arange(len(order))})
         scores.to_csv(tmp_path / "scores.csv", index=False)
         config = {"name": "table", "space": SPACE.name, "scores": str(tmp_path / "scores.csv"), "unit": "%"}
