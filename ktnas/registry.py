@@ -48,6 +48,7 @@ PLUGINS: dict[str, dict[str, str | type]] = {
         "zen": "ktnas.proxy.zen:Zen",
     },
     "encoding": {
+        "auto": "ktnas.encoding.auto:Auto",
         "onehot": "ktnas.encoding.onehot:OneHot",
         "cell": "ktnas.encoding.cell:CellFeatures",
         "arch2vec": "ktnas.encoding.arch2vec:Arch2Vec",

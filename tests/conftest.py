@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# Processes on all cores, each with a thread per core, wait for one another. Commands inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

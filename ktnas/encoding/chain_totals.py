@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import product
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ktnas.arrays import BoolArray, FloatArray, IntArray
 from ktnas.space.chain import Chain
@@ -18,13 +20,6 @@ Count = Callable[["nn.Module", "Tensor", "list[nn.Module]"], FloatArray]
 
 class NoBlocksError(ValueError):
     """A network of a chain that has no block per position."""
-
-
-class Step(NamedTuple):
-    """A block where it stands: what it comes to (K,), and the number of the shape that it puts out."""
-
-    totals: FloatArray
-    shape: int
 
 
 @dataclass(eq=False)
@@ -41,6 +36,7 @@ class ChainTotals:
         build: network of a genotype, and an image for it.
         count: what its parts come to.
         built: genotypes of the networks that were built, as bytes.
+        idle: (O,) the operations of which some block has no layer that computes.
     """
 
     space: Chain
@@ -48,9 +44,18 @@ class ChainTotals:
     build: "Callable[[IntArray], tuple[nn.Module, Tensor]]"
     count: Count
     built: set[bytes] = field(default_factory=set, init=False)
+    idle: BoolArray = field(init=False)
     _shapes: dict[tuple[int, ...], int] = field(default_factory=dict, init=False)
-    _steps: dict[tuple[int, int, int], Step] = field(default_factory=dict, init=False)
-    _around: dict[int, FloatArray] = field(default_factory=dict, init=False)
+    _steps: IntArray = field(init=False)
+    _around: IntArray = field(init=False)
+    _ends: list[int] = field(default_factory=lambda: [0], init=False)
+    _known: list[FloatArray] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        places = 1 if self.alike else self.space.positions
+        self._steps = np.full((places, 1, len(self.space.operations)), -1)
+        self._around = np.full(1, -1)
+        self.idle = np.array([name == self.space.absent for name in self.space.operations])
 
     def totals(self, genotypes: IntArray) -> FloatArray:
         """Totals (N, K) of genotypes (N, V), N ≥ 1.
@@ -58,38 +63,32 @@ class ChainTotals:
         Raises:
             NoBlocksError: a network has no ``blocks``, or not one for every position.
         """
-        blocks, n_operations = self.space.blocks(genotypes), len(self.space.operations)
-        shapes = np.full(len(genotypes), -1)
-        parts = []
-        for position, there in enumerate(self._there(blocks).T):
-            rows = np.flatnonzero(there)
-            kinds = shapes[rows] * n_operations + blocks[rows, position]
-            kinds, first, which = np.unique(kinds, return_index=True, return_inverse=True)
-            steps = []
-            for kind, row in zip(kinds.tolist(), rows[first], strict=True):
-                key = self._key(position, *divmod(kind, n_operations))
-                if key not in self._steps:
-                    self._learn(genotypes[row])
-                steps.append(self._steps[key])
-            if steps:
-                parts.append((rows, np.array([step.totals for step in steps])[which]))
-                shapes[rows] = np.array([step.shape for step in steps])[which]
-        ends, first, which = np.unique(shapes, return_index=True, return_inverse=True)
-        for end, row in zip(ends.tolist(), first, strict=True):
-            if end not in self._around:
-                self._learn(genotypes[row])
-        total = np.array([self._around[end] for end in ends.tolist()])[which]
-        for rows, counted in parts:
-            total[rows] += counted
+        blocks = self.space.blocks(genotypes)
+        parts = self._parts(blocks)
+        while len(unknown := np.flatnonzero((parts < 0).any(axis=1))):
+            self._learn(genotypes[unknown[0]])
+            parts = self._parts(blocks)
+        known = np.array(self._known)
+        total = known[parts[:, -1]]
+        for column in parts.T[:-1]:
+            total += known[column]
         return np.asarray(total)
 
-    @property
-    def idle(self) -> BoolArray:
-        """Mask (O,) of the operations of which some block has no layer that computes."""
-        mask = np.array([name == self.space.absent for name in self.space.operations])
-        for (_, _, operation), step in self._steps.items():
-            mask[operation] |= not step.totals.any()
-        return mask
+    def _parts(self, blocks: IntArray) -> IntArray:
+        """What is added up of blocks (N, positions), (N, positions + 1) int64: -1 where it is not known.
+
+        Numbers of ``_known``, the last one of all that is around the blocks; 0 for a block that is absent.
+        """
+        there = self._there(blocks)
+        parts = np.zeros((len(blocks), blocks.shape[1] + 1), dtype=np.int64)
+        shapes = np.zeros(len(blocks), dtype=np.int64)
+        ends = np.array(self._ends)
+        for position, present in enumerate(there.T):
+            step = self._steps[0 if self.alike else position, shapes, blocks[:, position]]
+            parts[:, position] = np.where(present, step, 0)
+            shapes = np.where(present, ends[step], shapes)  # of a step that is not known any
+        parts[:, -1] = self._around[shapes]
+        return parts
 
     def _there(self, blocks: IntArray) -> BoolArray:
         """Mask (N, positions) of blocks (N, positions) that are not absent."""
@@ -97,14 +96,11 @@ class ChainTotals:
             return np.ones(blocks.shape, dtype=np.bool_)
         return np.asarray(blocks != self.space.operations.index(self.space.absent))
 
-    def _key(self, position: int, shape: int, operation: int) -> tuple[int, int, int]:
-        return (0 if self.alike else position, shape, operation)
-
     def _learn(self, genotype: IntArray) -> None:
         """Build the network of a genotype (V,) and keep what its parts come to."""
         network, image = self.build(genotype)
-        operations = self.space.blocks(genotype[None])
-        positions = np.flatnonzero(self._there(operations)).tolist()
+        [operations] = self.space.blocks(genotype[None])
+        positions = np.flatnonzero(self._there(operations[None])).tolist()
         blocks = list(getattr(network, "blocks", []))[-len(positions) :]
         if not positions or len(blocks) != len(positions):
             raise NoBlocksError
@@ -119,10 +115,52 @@ class ChainTotals:
         finally:
             for handle in handles:
                 handle.remove()
-        shape = -1
+        if not self._known:
+            self._known.append(np.zeros_like(whole))
+        shape = 0
         for position, block, totals in zip(positions, blocks, counted, strict=True):
-            end = self._shapes.setdefault(given[block], len(self._shapes))
-            self._steps[self._key(position, shape, int(operations[0, position]))] = Step(totals, end)
+            end = self._number(given[block])
+            step = (0 if self.alike else position, shape, operations[position])
+            if self._steps[step] < 0:
+                self._steps[step] = self._add(totals, end)
+                self.idle[operations[position]] |= not totals.any()
             shape = end
-        self._around[shape] = whole - np.sum(counted, axis=0)
+        if self._around[shape] < 0:
+            self._around[shape] = self._add(whole - np.sum(counted, axis=0), shape)
         self.built.add(genotype.tobytes())
+
+    def _number(self, shape: tuple[int, ...]) -> int:
+        """Number of a shape that a block puts out, from 1; 0 is what the first block takes."""
+        if shape not in self._shapes:
+            self._shapes[shape] = 1 + len(self._shapes)
+            self._steps = np.pad(self._steps, ((0, 0), (0, 1), (0, 0)), constant_values=-1)
+            self._around = np.pad(self._around, (0, 1), constant_values=-1)
+        return self._shapes[shape]
+
+    def _add(self, totals: FloatArray, shape: int) -> int:
+        """Number of a part that comes to ``totals`` (K,) and leaves ``shape``."""
+        self._known.append(totals)
+        self._ends.append(shape)
+        return len(self._known) - 1
+
+
+def combinations(space: Chain, genotypes: IntArray) -> IntArray:
+    """Number (N,) of the combination of settings that genotypes (N, V) choose; 0 without settings."""
+    sizes = [len(setting.values) for setting in space.settings]
+    if not sizes:
+        return np.zeros(len(genotypes), dtype=np.int64)
+    chosen = genotypes[:, space.n_variables - len(sizes) :]
+    return np.asarray(np.ravel_multi_index(list(chosen.T), sizes), dtype=np.int64)
+
+
+def uniform(space: Chain, operation: int, combination: int) -> IntArray:
+    """Genotype (V,) of ``operation`` at every position, the deepest stages, and a combination of settings."""
+    sizes = [len(factor.values) for factor in space.factors] or [len(space.operations)]
+    parts: list[NDArray[np.int64]] = [
+        np.full(space.positions, int(digit)) for digit in np.unravel_index(operation, sizes)
+    ]
+    if space.stages:
+        parts.append(np.full(space.stages, int(np.argmax([int(depth) for depth in space.depths]))))
+    options = product(*[range(len(setting.values)) for setting in space.settings])
+    parts.append(np.array(list(options)[combination], dtype=np.int64))
+    return np.concatenate(parts).astype(np.int64)

@@ -1,15 +1,14 @@
 """What a chain has at its positions, smoothed along it: features that few observations can weigh."""
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Self
 
 import numpy as np
 
 from ktnas.arrays import FloatArray, IntArray
 from ktnas.encoding.base import Encoding
-from ktnas.encoding.block_costs import BlockCosts, block_costs, combinations
 from ktnas.encoding.onehot import one_hot
+from ktnas.encoding.totals import TOTALS, are_sums, network_totals
 from ktnas.errors import UserError
 from ktnas.space.base import SearchSpace
 from ktnas.space.chain import Chain, Choice
@@ -27,7 +26,7 @@ class LayerFeatures(Encoding):
     - a group per factor (``ks``, ``e``), or ``operations`` where there are none: what is chosen at each
       position that is there;
     - ``size``: logarithms of the parameters and multiply-accumulates, of spaces whose networks are chains of
-      blocks (see ``block_costs``).
+      blocks (see ``are_sums``).
 
     Numbers v count as -1/v, relative to the smallest: each step up is worth less than the one before. Other
     choices have a column each. What positions i and j tell is correlated by exp(-|i - j| / ``reach``), as
@@ -43,7 +42,7 @@ class LayerFeatures(Encoding):
 
     reach: float = 4.0
     task: str = "imagenet"
-    _costs: BlockCosts | None = field(default=None, init=False, repr=False, compare=False)
+    _sized: bool = field(default=False, init=False, repr=False, compare=False)
     _mix: FloatArray = field(init=False, repr=False, compare=False)
     _unit: dict[str, tuple[FloatArray, float]] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -66,7 +65,7 @@ class LayerFeatures(Encoding):
                 "Use 'cell' or 'onehot'."
             )
         super().fit(space, seed)
-        self._costs = _costs_of(space, self.task) if self.task else None
+        self._sized = bool(self.task and space.network) and are_sums(space, self.task)
         places = np.arange(space.positions)
         alike = np.exp(-np.abs(places[:, None] - places) / self.reach)
         self._mix = np.linalg.cholesky(alike)
@@ -120,8 +119,9 @@ class LayerFeatures(Encoding):
             blocks["operations"] = self._smooth(
                 _columns(Choice("operations", space.operations), chosen) * there[:, :, None]
             )
-        if self._costs is not None:
-            blocks["size"] = np.log(self._costs.totals(chosen, combinations(space, genotypes)))
+        if self._sized:
+            totals = network_totals(space, genotypes, self.task)
+            blocks["size"] = np.log(totals[:, [TOTALS.index("params"), TOTALS.index("macs")]])
         return blocks
 
     def _smooth(self, columns: FloatArray) -> FloatArray:
@@ -143,8 +143,3 @@ def _columns(choice: Choice, chosen: IntArray) -> FloatArray:
     n_values = len(choice.values)
     flat = one_hot(chosen.reshape(-1, 1), np.array([n_values]))
     return flat.reshape(*chosen.shape, n_values)
-
-
-@lru_cache(maxsize=8)
-def _costs_of(space: Chain, task: str) -> BlockCosts | None:
-    return block_costs(space, task)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ktnas.arrays import BoolArray, FloatArray, IntArray, check_genotypes
-from ktnas.encoding.block_costs import combinations, uniform
-from ktnas.encoding.chain_totals import ChainTotals, NoBlocksError
+from ktnas.encoding.chain_totals import ChainTotals, NoBlocksError, combinations, uniform
 from ktnas.encoding.count_regression import CountRegression
 from ktnas.registry import build
 from ktnas.space.base import SearchSpace

@@ -38,7 +38,7 @@ class Ensemble(Surrogate):
     their normal scores, so that the few values of a heavy tail do not decide. Mean and standard deviation are
     those of the mixture of normal distributions, in the units of the values.
 
-    Where values are errors, a network with more parameters may be expected to have the smaller one: with
+    Where values are errors, a larger network (``SizeScale``) may be expected to have the smaller one: with
     ``size_prior`` the models learn what differs from a line that falls by as many standard deviations of the
     values per standard deviation of the size, see ``SizeScale``. As observations come the line flattens out;
     from 64 on there is none.
@@ -52,7 +52,7 @@ class Ensemble(Surrogate):
         refit: observations after which all models are fitted anew.
         size_prior: steepness of the line before the first observation; 0 where size tells nothing. 0.5 suits
             errors.
-        size_task: what networks are built for when their parameters are counted.
+        size_task: what networks are built for when their sizes are counted.
     """
 
     members: int = 4

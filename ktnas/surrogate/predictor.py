@@ -43,7 +43,7 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc] # scikit-l
         self,
         space: str | Path = "nasbench201",
         surrogate: Spec = "multitask_gp",
-        encoding: Spec = "cell",
+        encoding: Spec = "auto",
         tasks: Sequence[str] = ("task",),
         seed: int = 0,
         progress: bool | Progress = False,

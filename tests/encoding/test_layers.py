@@ -3,12 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ktnas.encoding.block_costs import block_costs, combinations
 from ktnas.encoding.layers import DISTANCE, LayerFeatures
 from ktnas.errors import UserError
 from ktnas.network.count import count_flops, count_parameters
 from ktnas.space import SearchSpace, load_space
-from ktnas.space.chain import Chain, Choice
 from tests.encoding.contract import EncodingContract
 
 
@@ -74,49 +72,39 @@ def test_random_architectures_are_at_the_stated_distance_in_every_group() -> Non
         assert squared.mean() == pytest.approx(DISTANCE, rel=0.15)
 
 
-def test_costs_of_blocks_add_up_to_those_of_the_network() -> None:
+def test_size_is_that_of_the_network() -> None:
     import torch
 
-    space = load_space("nasbench_macro")
-    costs = block_costs(space, "imagenet")
-    assert costs is not None
-    genotypes = space.sample(2, np.random.default_rng(0))
-    totals = costs.totals(space.blocks(genotypes), combinations(space, genotypes))
-    for genotype, (params, flops) in zip(genotypes, totals, strict=True):
+    space = load_space("transnas_macro")
+    encoding = LayerFeatures(task="cifar10").fit(space, 0)
+    genotypes = space.sample(3, np.random.default_rng(0))
+    columns = encoding.transform(genotypes)[:, encoding.groups["size"]]
+    sizes = []
+    for genotype in genotypes:
         with torch.device("meta"):
-            network = space.build(genotype, "imagenet")
-        assert count_parameters(network) == params
-        assert count_flops(network, torch.empty(1, 3, 224, 224, device="meta")) == flops
+            network = space.build(genotype, "cifar10")
+        flops = count_flops(network, torch.empty(1, 3, 32, 32, device="meta"))
+        sizes.append(np.log([count_parameters(network), flops]))
+    ratios = (columns[1:] - columns[0]) / (np.array(sizes[1:]) - sizes[0])
+    np.testing.assert_allclose(ratios, ratios[0, 0])
 
 
-def test_settings_multiply_what_blocks_cost(mobile: SearchSpace) -> None:
-    import torch
-
-    assert isinstance(mobile, Chain)
-    small = replace(
-        mobile,
-        operations=(),
-        symbols=(),
-        factors=(Choice("ks", ("3",)), Choice("e", ("3", "6"))),
-        settings=(Choice("r", ("160", "192")),),
-    )
-    costs = block_costs(small, "imagenet")
-    assert costs is not None
-    genotypes = small.sample(2, np.random.default_rng(4))
-    genotypes[:, -1] = [0, 1]
-    totals = costs.totals(small.blocks(genotypes), combinations(small, genotypes))
-    for genotype, size, (params, flops), tolerance in zip(
-        genotypes, (160, 192), totals, (0, 0.02), strict=True
-    ):
-        with torch.device("meta"):
-            network = small.build(genotype, "imagenet")
-        exact = count_flops(network, torch.empty(1, 3, size, size, device="meta"))
-        assert params == count_parameters(network)
-        assert flops == pytest.approx(exact, rel=tolerance, abs=0)
+def test_settings_change_the_size(mobile: SearchSpace) -> None:
+    encoding = LayerFeatures().fit(mobile, 0)
+    small = mobile.sample(1, np.random.default_rng(0))
+    small[:, -1] = 0
+    large = small.copy()
+    large[:, -1] = 4
+    size = encoding.groups["size"]
+    parameters, flops = (encoding.transform(large) - encoding.transform(small))[0, size]
+    assert parameters == 0
+    assert flops > 0
 
 
-def test_spaces_without_chains_of_blocks_have_no_size() -> None:
-    assert block_costs(load_space("transnas_macro"), "imagenet") is None
+def test_spaces_without_networks_have_no_size() -> None:
+    space = replace(load_space("nasbench_macro"), network={})
+    assert "size" not in LayerFeatures().fit(space, 0).groups
+    assert "size" not in LayerFeatures(task="").fit(load_space("nasbench_macro"), 0).groups
 
 
 def test_cells_are_refused() -> None:
