@@ -18,8 +18,8 @@ Count = Callable[["nn.Module", "Tensor", "list[nn.Module]"], FloatArray]
 """Totals (P, K) of parts of a network that takes an image."""
 
 
-class NoBlocksError(ValueError):
-    """A network of a chain that has no block per position."""
+class NoSumError(ValueError):
+    """Networks of a chain that are no sums over blocks at its positions."""
 
 
 @dataclass(eq=False)
@@ -61,11 +61,13 @@ class ChainTotals:
         """Totals (N, K) of genotypes (N, V), N ≥ 1.
 
         Raises:
-            NoBlocksError: a network has no ``blocks``, or not one for every position.
+            NoSumError: a network has no ``blocks``, or not one for every position, or they follow from more.
         """
         blocks = self.space.blocks(genotypes)
         parts = self._parts(blocks)
         while len(unknown := np.flatnonzero((parts < 0).any(axis=1))):
+            if genotypes[unknown[0]].tobytes() in self.built:
+                raise NoSumError
             self._learn(genotypes[unknown[0]])
             parts = self._parts(blocks)
         known = np.array(self._known)
@@ -103,7 +105,7 @@ class ChainTotals:
         positions = np.flatnonzero(self._there(operations[None])).tolist()
         blocks = list(getattr(network, "blocks", []))[-len(positions) :]
         if not positions or len(blocks) != len(positions):
-            raise NoBlocksError
+            raise NoSumError
         given: dict[nn.Module, tuple[int, ...]] = {}
 
         def keep(block: "nn.Module", _: Any, out: "Tensor") -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ktnas.arrays import BoolArray, FloatArray, IntArray, check_genotypes
-from ktnas.encoding.chain_totals import ChainTotals, NoBlocksError, combinations, uniform
+from ktnas.encoding.chain_totals import ChainTotals, NoSumError, combinations, uniform
 from ktnas.encoding.count_regression import CountRegression
 from ktnas.registry import build
 from ktnas.space.base import SearchSpace
@@ -164,7 +164,7 @@ class _Counter:
         try:
             learned.totals(alone)
             totals = learned.totals(drawn)
-        except NoBlocksError:
+        except NoSumError:
             return None
         others = [row for row, genotype in enumerate(drawn) if genotype.tobytes() not in learned.built]
         others = others[:CHECKS]

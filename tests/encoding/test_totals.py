@@ -11,6 +11,7 @@ from ktnas.encoding.chain_totals import ChainTotals
 from ktnas.encoding.totals import TOTALS, are_sums, network_totals, without_dead_ends
 from ktnas.errors import UserError
 from ktnas.network.count import count_flops, count_parameters
+from ktnas.network.fbnet import FBNet
 from ktnas.space import load_space
 from ktnas.space.chain import Chain
 
@@ -92,6 +93,15 @@ def test_blocks_that_double_the_channels_are_counted_after_one_another(
     with monkeypatch.context() as patched:
         patched.setattr(totals, "meta_network", None)
         np.testing.assert_array_equal(network_totals(space, genotypes[::-1], "jigsaw"), found[::-1])
+
+
+def test_blocks_that_follow_from_more_than_the_shape_are_no_sum(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = load_space("fbnet")
+    monkeypatch.setattr(FBNet, "blocks_alike", True)  # some of its positions halve the map
+    mine = replace(space, name="mine")
+    assert not are_sums(mine, "cifar100")
+    found, right = (network_totals(one, draw("fbnet", 1), "cifar100") for one in (mine, space))
+    np.testing.assert_allclose(found[:, 1:], right[:, 1:])
 
 
 def test_chain_of_another_network_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
