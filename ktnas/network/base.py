@@ -17,6 +17,9 @@ class NetworkBuilder(ABC):
     Their defaults, or what the space's YAML file says under ``network``, give the network of the space's
     authors. Modules import torch where they define layers; the registry imports them when one is built.
 
+    The network of a chain has ``blocks``: modules, the last of which stand at the positions that are there.
+    So what networks come to can be added up (``network_totals``); without, each is built to be counted.
+
     Attributes:
         blocks_alike: whether, of a chain, a block's layers follow from its operation and the shape of what it
             takes, wherever it stands.
