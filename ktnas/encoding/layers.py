@@ -10,6 +10,7 @@ from ktnas.encoding.base import Encoding
 from ktnas.encoding.onehot import one_hot
 from ktnas.encoding.totals import TOTALS, are_sums, network_totals
 from ktnas.errors import UserError
+from ktnas.network.task import network_task
 from ktnas.space.base import SearchSpace
 from ktnas.space.chain import Chain, Choice
 
@@ -25,8 +26,8 @@ class LayerFeatures(Encoding):
     - ``present``: which positions are there, where chains may be shorter;
     - a group per factor (``ks``, ``e``), or ``operations`` where there are none: what is chosen at each
       position that is there;
-    - ``size``: logarithms of the parameters and multiply-accumulates, of spaces whose networks are chains of
-      blocks (see ``are_sums``).
+    - ``size``: logarithms of the parameters and multiply-accumulates, of spaces whose networks for ``task``
+      are chains of blocks (see ``are_sums``).
 
     Numbers v count as -1/v, relative to the smallest: each step up is worth less than the one before. Other
     choices have a column each. What positions i and j tell is correlated by exp(-|i - j| / ``reach``), as
@@ -57,7 +58,7 @@ class LayerFeatures(Encoding):
         """Bind ``space``, a chain, and learn the scales of its groups; ``seed`` plays no part.
 
         Raises:
-            UserError: a space of another family.
+            UserError: a space of another family, or an unknown task.
         """
         if not isinstance(space, Chain):
             raise UserError(
@@ -65,7 +66,7 @@ class LayerFeatures(Encoding):
                 "Use 'cell' or 'onehot'."
             )
         super().fit(space, seed)
-        self._sized = bool(self.task and space.network) and are_sums(space, self.task)
+        self._sized = _is_sized(space, self.task)
         places = np.arange(space.positions)
         alike = np.exp(-np.abs(places[:, None] - places) / self.reach)
         self._mix = np.linalg.cholesky(alike)
@@ -129,6 +130,16 @@ class LayerFeatures(Encoding):
         n, positions, width = columns.shape
         mixed: FloatArray = np.einsum("npc,pq->nqc", columns, self._mix)
         return mixed.reshape(n, positions * width)
+
+
+def _is_sized(space: Chain, task: str) -> bool:
+    if not task or not space.network:
+        return False
+    known = network_task(task)
+    try:
+        return are_sums(space, known.name)
+    except UserError:  # it has no networks for this task
+        return False
 
 
 def _columns(choice: Choice, chosen: IntArray) -> FloatArray:

@@ -105,6 +105,12 @@ def test_spaces_without_networks_have_no_size() -> None:
     space = replace(load_space("nasbench_macro"), network={})
     assert "size" not in LayerFeatures().fit(space, 0).groups
     assert "size" not in LayerFeatures(task="").fit(load_space("nasbench_macro"), 0).groups
+    assert "size" not in LayerFeatures(task="autoencoder").fit(load_space("nasbench_macro"), 0).groups
+
+
+def test_unknown_task_is_refused() -> None:
+    with pytest.raises(UserError, match="imagnet"):
+        LayerFeatures(task="imagnet").fit(load_space("nasbench_macro"), 0)
 
 
 def test_cells_are_refused() -> None:
