@@ -7,6 +7,7 @@ from ktnas.encoding.layers import DISTANCE, LayerFeatures
 from ktnas.errors import UserError
 from ktnas.network.count import count_flops, count_parameters
 from ktnas.space import SearchSpace, load_space
+from ktnas.space.chain import Chain, Choice
 from tests.encoding.contract import EncodingContract
 
 
@@ -90,11 +91,19 @@ def test_size_is_that_of_the_network() -> None:
 
 
 def test_settings_change_the_size(mobile: SearchSpace) -> None:
-    encoding = LayerFeatures().fit(mobile, 0)
-    small = mobile.sample(1, np.random.default_rng(0))
+    assert isinstance(mobile, Chain)
+    narrow = replace(
+        mobile,
+        operations=(),
+        symbols=(),
+        factors=(Choice("ks", ("3",)), Choice("e", ("3", "6"))),
+        settings=(Choice("r", ("160", "192")),),
+    )
+    encoding = LayerFeatures().fit(narrow, 0)
+    small = narrow.sample(1, np.random.default_rng(0))
     small[:, -1] = 0
     large = small.copy()
-    large[:, -1] = 4
+    large[:, -1] = 1
     size = encoding.groups["size"]
     parameters, flops = (encoding.transform(large) - encoding.transform(small))[0, size]
     assert parameters == 0
