@@ -8,10 +8,10 @@ import numpy as np
 from scipy.optimize import nnls
 
 from ktnas.arrays import FloatArray, IntArray
+from ktnas.encoding.count_regression import operation_counts
 from ktnas.encoding.totals import TOTALS, are_sums, network_totals
 from ktnas.space.base import SearchSpace
 from ktnas.space.chain import Chain
-from ktnas.space.graph import GraphBatch
 from ktnas.surrogate.normal_scores import scores_among
 
 BUILT = 3
@@ -69,7 +69,7 @@ class CellSizes:
 
     def __call__(self, genotypes: IntArray) -> FloatArray:
         """Parameters (N,) of the operations that are left, what every network has aside."""
-        return np.asarray((_counts(self.space, self.space.pruned(genotypes)) @ self.worth).round(3))
+        return np.asarray((operation_counts(self.space, self.space.pruned(genotypes)) @ self.worth).round(3))
 
 
 @lru_cache(maxsize=8)
@@ -94,7 +94,7 @@ def _cell_sizes(space: SearchSpace, task: str, drawn: IntArray) -> CellSizes:
     from ktnas.network.count import count_parameters
     from ktnas.network.weightless import weightless
 
-    counts = _counts(space, space.graphs(drawn))
+    counts = operation_counts(space, space.graphs(drawn))
     built = BUILT * int(counts.any(axis=0).sum())
     with weightless():
         counted = [count_parameters(space.build(genotype, task)) for genotype in drawn[:built]]
@@ -102,11 +102,3 @@ def _cell_sizes(space: SearchSpace, task: str, drawn: IntArray) -> CellSizes:
     worth = nnls(rows, np.array(counted, dtype=np.float64))[0][:-1]
     worth = worth.reshape(len(np.unique(space.cell_of_places)), -1)
     return CellSizes(space, (worth - worth.min(axis=1, keepdims=True)).ravel())
-
-
-def _counts(space: SearchSpace, graphs: GraphBatch) -> FloatArray:
-    """How often each operation occurs in each cell, (N, cells times operations)."""
-    operations = np.arange(2, len(graphs.vocabulary))
-    present = graphs.operations[:, :, None] == operations
-    cells = np.unique(space.cell_of_places)
-    return np.hstack([present[:, space.cell_of_places == cell].sum(axis=1) for cell in cells]).astype(float)
