@@ -53,12 +53,14 @@ class LayerFeatures(Encoding):
     def __post_init__(self) -> None:
         if not self.reach > 0:
             raise UserError(f"reach={self.reach}: expected a positive number of positions.")
+        if self.task:
+            network_task(self.task)  # an unknown one is refused at once
 
     def fit(self, space: SearchSpace, seed: int) -> Self:
         """Bind ``space``, a chain, and learn the scales of its groups; ``seed`` plays no part.
 
         Raises:
-            UserError: a space of another family, or an unknown task.
+            UserError: a space of another family.
         """
         if not isinstance(space, Chain):
             raise UserError(
@@ -135,9 +137,8 @@ class LayerFeatures(Encoding):
 def _is_sized(space: Chain, task: str) -> bool:
     if not task or not space.network:
         return False
-    known = network_task(task)
     try:
-        return are_sums(space, known.name)
+        return are_sums(space, task)
     except UserError:  # it has no networks for this task
         return False
 

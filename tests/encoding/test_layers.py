@@ -119,7 +119,7 @@ def test_spaces_without_networks_have_no_size() -> None:
 
 def test_unknown_task_is_refused() -> None:
     with pytest.raises(UserError, match="imagnet"):
-        LayerFeatures(task="imagnet").fit(load_space("nasbench_macro"), 0)
+        LayerFeatures(task="imagnet")
 
 
 def test_cells_are_refused() -> None:
