@@ -140,6 +140,11 @@ def _kill(child: BaseProcess) -> None:
         except (ProcessLookupError, PermissionError):  # it does not lead its group yet, or nobody is left
             child.kill()
     child.join()
+    known = time.monotonic() + GRACE_SECONDS
+    while child.exitcode is None:  # a thread that started another one has reaped it, and is to say so
+        if time.monotonic() > known:
+            return
+        time.sleep(0.001)
     child.close()
 
 
