@@ -99,7 +99,7 @@ class _Counter:
 
     space: SearchSpace
     task: str
-    _sums: "dict[int, Learned | None]" = field(default_factory=dict, init=False)
+    _learned: "dict[int, Learned | None]" = field(default_factory=dict, init=False)
     _built: dict[bytes, FloatArray] = field(default_factory=dict, init=False)
 
     def totals(self, genotypes: IntArray) -> FloatArray:
@@ -115,9 +115,9 @@ class _Counter:
 
     def learned(self, combination: int) -> "Learned | None":
         """What adds up totals of a combination of settings; None where every network is built."""
-        if combination not in self._sums:
-            self._sums[combination] = self._learn(combination)
-        return self._sums[combination]
+        if combination not in self._learned:
+            self._learned[combination] = self._learn(combination)
+        return self._learned[combination]
 
     def _each(self, genotypes: IntArray) -> FloatArray:
         """Totals (N, K) of networks that are built one by one; 0 for ``blocks``."""
@@ -135,7 +135,7 @@ class _Counter:
         first, last = 2, 2 + len(space.operations)
         idle = np.ones(len(names) + 1, dtype=np.bool_)
         idle[first:last] = [name in (space.zero, space.identity) for name in space.operations]
-        for learned in self._sums.values():
+        for learned in self._learned.values():
             if isinstance(learned, ChainTotals):
                 idle[first:last] |= learned.idle
         return idle

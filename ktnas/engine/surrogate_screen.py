@@ -203,7 +203,7 @@ class SurrogateScreen(Screen):
 
 
 def _is_accuracy(task: Task | None) -> bool:
-    """Whether more parameters may help: not where a quantity is minimised that may well be their cost."""
+    """Whether larger networks may be better: not where what is minimised may well be their cost."""
     if task is None:
         return False
     return task.better[task.searched] == "higher" or task.units[task.searched] == "%"
