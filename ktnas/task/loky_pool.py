@@ -22,6 +22,7 @@ from ktnas.task.pool import ATTEMPTS, ONE_THREAD, Desk, Pool, Question, died
 IDLE_SECONDS = 300
 WATCH_SECONDS = 1.0
 GRACE_SECONDS = 3.0
+SETTLE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,11 @@ class LokyPool(Pool):
     @contextmanager
     def desk(self) -> Iterator[Desk]:
         """As ``Pool.desk``; workers that died are replaced."""
+        desk = _LokyDesk(self.workers)
         try:
-            yield _LokyDesk(self.workers)
+            yield desk
         except BaseException:
+            desk.settle()
             close()
             raise
 
@@ -77,6 +80,17 @@ class _LokyDesk(Desk):
             self._begin()
             if outcome is not None:
                 return tried.index, outcome
+
+    def settle(self) -> None:
+        """Wait, not for long, until the executor has handed on all that it was asked.
+
+        A thread of loky's fails when the executor is closed before, and prints why.
+        """
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while any(not (future.running() or future.done()) for future in self._begun):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.005)
 
     def _ended(self, future: Future[Outcome]) -> tuple[_Try, Outcome | None]:
         """What was tried, and its outcome; None where it is to be tried again."""

@@ -186,6 +186,15 @@ class PoolContract(ABC):
             (tmp_path / "enough").touch()
             assert desk.answer()[0] == 7
 
+    def test_stops_at_once_with_nothing_to_print(self, capfd: pytest.CaptureFixture[str]) -> None:
+        task = FunctionTask("t", SPACE, len)
+        for _ in range(3):
+            with pytest.raises(UserError), self.pool(2).desk() as desk:
+                for index, text in enumerate(SPACE.format(genotypes_of(2))):
+                    desk.ask(index, task.question(text))
+                raise UserError("enough")
+        assert "Traceback" not in capfd.readouterr().err
+
     def test_one_thread_each(self) -> None:
         def function(text: str) -> int:
             from threadpoolctl import threadpool_info
