@@ -8,13 +8,12 @@ from scipy.special import ndtr, ndtri
 from ktnas.arrays import FloatArray
 
 
-def optimism(mean: FloatArray, std: FloatArray) -> FloatArray:
-    """exp(-(mean - std)), elementwise: best where a value may well be lowest (Cox and John 1992).
-
-    Of values on a logarithmic scale it is the reciprocal of their lower bound. It is positive, so that
-    probabilities may multiply it.
-    """
-    return np.asarray(np.exp(np.clip(std - mean, -500, 500)))
+def expected_improvement(mean: FloatArray, std: FloatArray, best: float) -> FloatArray:
+    """Expectation of max(best - Y, 0) for Y ~ N(mean, std²), elementwise (Jones et al. 1998)."""
+    std = np.maximum(std, 1e-12)
+    z = (best - mean) / std
+    density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    return np.asarray(std * (z * ndtr(z) + density))
 
 
 def probability_below(mean: FloatArray, std: FloatArray, limit: float) -> FloatArray:

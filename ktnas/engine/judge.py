@@ -7,9 +7,9 @@ import numpy as np
 from ktnas.arrays import BoolArray, FloatArray, IntArray
 from ktnas.engine.acquisition import (
     chebyshev,
+    expected_improvement,
     hypervolume_improvement,
     normal_points,
-    optimism,
     probability_below,
 )
 from ktnas.engine.objectives import Objectives
@@ -84,7 +84,7 @@ class Judge:
         if not self._within.any():
             gain = np.exp(-np.argsort(np.argsort(mean[:, 0])) / max(len(mean), 1)) * keeps.max(axis=1)
         elif state.n_objectives == 1:
-            gain = self._optimism(mean[:, 0], std[:, 0]) * keeps[:, 0]
+            gain = self._improvement(mean[:, 0], std[:, 0]) * keeps[:, 0]
         else:
             gain = self._joint_improvement(mean, std, keeps)
         known_excess = limit_violation(np.where(std == 0, mean, -np.inf), state.limits).min(axis=1)
@@ -115,11 +115,12 @@ class Judge:
             probability[:, front] *= np.where(std[:, j] > 0, below, 1.0)
         return probability
 
-    def _optimism(self, mean: FloatArray, std: FloatArray) -> FloatArray:
-        if self._state.columns[0] in self._warps:
-            return optimism(mean, std)
-        best = self._state.F[self._within[:, 0], 0].min()
-        return np.asarray(np.maximum(best - (mean - std), 0))
+    def _improvement(self, mean: FloatArray, std: FloatArray) -> FloatArray:
+        best = self._state.F[self._within[:, 0], 0]
+        warp = self._warps.get(self._state.columns[0])
+        if warp is None and not std.any():
+            return np.asarray(np.maximum(best.min() - mean, 0))
+        return expected_improvement(mean, std, float((warp.forward(best) if warp else best).min()))
 
     def _joint_improvement(self, mean: FloatArray, std: FloatArray, keeps: FloatArray) -> FloatArray:
         points = self._sampled(mean, std)

@@ -26,12 +26,12 @@ FEW = 4
 
 @dataclass
 class SurrogateScreen(Screen):
-    """What surrogates expect of a pool bred on it.
+    """Expected improvement of a pool bred on it.
 
     One surrogate per column that is not known beforehand learns from all tasks; free columns are consulted.
-    With one objective the best is what is smallest one standard deviation below its mean, on the warped scale
-    (``optimism``); with two it has the largest expected hypervolume improvement (summed over devices), with
-    more that of a random Chebyshev scalarisation. Limits multiply it by the probability of keeping them.
+    With one objective the acquisition is the expected improvement of the warped error, with two the expected
+    hypervolume improvement (summed over devices), with more that of a random Chebyshev scalarisation. Limits
+    multiply it by the probability of keeping them.
 
     The pool starts from the candidates, the neighbours of the best parents and random architectures, and
     grows by the neighbours of its best until they bring nothing better, so its cost does not depend on the

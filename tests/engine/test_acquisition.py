@@ -4,9 +4,9 @@ from hypothesis import strategies as st
 
 from ktnas.engine.acquisition import (
     chebyshev,
+    expected_improvement,
     hypervolume_improvement,
     normal_points,
-    optimism,
     probability_below,
 )
 from ktnas.record.front import hypervolume, non_dominated
@@ -15,15 +15,18 @@ EXAMPLES = settings(max_examples=60, deadline=None, derandomize=True)
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-def test_optimism_is_the_reciprocal_of_the_lower_bound_of_a_logarithm():
-    found = optimism(np.log([2.0, 2.0, 8.0]), np.log([1.0, 4.0, 2.0]))
-    np.testing.assert_allclose(found, [1 / 2, 2, 1 / 4])
+@given(st.floats(-3, 3), st.floats(0.05, 3), st.floats(-3, 3))
+@EXAMPLES
+def test_expected_improvement_is_that_of_many_draws(mean, std, best):
+    draws = mean + std * normal_points(4096, 1)[:, 0]
+    expected = np.maximum(best - draws, 0).mean()
+    found = expected_improvement(np.array([mean]), np.array([std]), best)
+    np.testing.assert_allclose(found, [expected], rtol=0.02, atol=0.005 * std)
 
 
-def test_optimism_of_extreme_values_stays_finite_and_positive():
-    found = optimism(np.array([-1e6, 1e6]), np.zeros(2))
-    assert np.isfinite(found).all()
-    assert found[0] > found[1] > 0
+def test_expected_improvement_without_uncertainty():
+    found = expected_improvement(np.array([1.0, 3.0]), np.zeros(2), 2.0)
+    np.testing.assert_allclose(found, [1, 0], atol=1e-9)
 
 
 @given(st.floats(-3, 3), st.floats(0.05, 3), st.floats(-3, 3))
