@@ -188,11 +188,16 @@ class PoolContract(ABC):
 
     def test_stops_at_once_with_nothing_to_print(self, capfd: pytest.CaptureFixture[str]) -> None:
         task = FunctionTask("t", SPACE, len)
-        for _ in range(3):
-            with pytest.raises(UserError), self.pool(2).desk() as desk:
+
+        def ask_and_stop() -> None:
+            with self.pool(2).desk() as desk:
                 for index, text in enumerate(SPACE.format(genotypes_of(2))):
                     desk.ask(index, task.question(text))
                 raise UserError("enough")
+
+        for _ in range(3):
+            with pytest.raises(UserError, match="enough"):
+                ask_and_stop()
         assert "Traceback" not in capfd.readouterr().err
 
     def test_one_thread_each(self) -> None:
