@@ -23,10 +23,10 @@ METHODS = ("all tasks", "own task")
 BEST = 200
 RANDOM = 100
 
-NOTES = f"""The surrogate of `ktnas` learns from the {BEST} best architectures of a task and {RANDOM} random ones,
-without its optimum; *all tasks*: from those of the other two tasks as well, with their optima. The rank is
-1 + how many of the {SIZE:,} architectures it then predicts to be better than the optimum, those that it has
-learned from among them. Means ± standard errors over seeds, each with random architectures of its own.
+NOTES = f"""The surrogate of `ktnas` learns from the {BEST} best architectures of a task and {RANDOM} random
+ones, without its optimum; *all tasks*: from those of the other two tasks as well, with their optima. The
+rank is 1 + how many of the {SIZE:,} architectures it then predicts to be better than the optimum, those that
+it has learned from among them. Means ± standard errors over seeds, each with random architectures of its own.
 """
 
 
