@@ -58,6 +58,18 @@ def export(
     """
     from ktnas.record.export import FORMATS, export_run
     from ktnas.record.ledger import read_ledger
+
+    if kind in FORMATS:
+        for option, value in (("--task", task), ("--size", size), ("--seed", seed)):
+            if value is not None:
+                raise UserError(
+                    f"{option} {value} is of networks: give it with --format onnx or --format torch."
+                )
+        record = read_ledger(run)
+        for path in export_run(run if out is None else out, record.evaluations, record.description, kind):
+            typer.echo(path)
+        return
+
     from ktnas.report.networks import NETWORK_FORMATS
 
     for format_of_networks in NETWORK_FORMATS:
@@ -65,14 +77,7 @@ def export(
             directory = run / NETWORKS / kind if out is None else out
             _export_networks(read_ledger(run), directory, format_of_networks, task, size, seed)
             return
-    if kind not in FORMATS:
-        raise unknown("format", kind, [*FORMATS, *NETWORK_FORMATS])
-    for option, value in (("--task", task), ("--size", size), ("--seed", seed)):
-        if value is not None:
-            raise UserError(f"{option} {value} is of networks: give it with --format onnx or --format torch.")
-    record = read_ledger(run)
-    for path in export_run(run if out is None else out, record.evaluations, record.description, kind):
-        typer.echo(path)
+    raise unknown("format", kind, [*FORMATS, *NETWORK_FORMATS])
 
 
 def _export_networks(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import spearmanr
+import pandas as pd
 
 from ktnas.record.description import FrontSpec
 from ktnas.record.evaluation import Evaluation
@@ -106,7 +106,8 @@ def _lender(record: RunRecord, spec: FrontSpec, on_target: Sequence[Evaluation])
     pairs = np.array(both).reshape(-1, 2)
     pairs = pairs[np.isfinite(pairs).all(axis=1)]
     comparable = len(pairs) >= FEWEST and (np.ptp(pairs, axis=0) > 0).all()
-    correlation = float(spearmanr(pairs[:, 0], pairs[:, 1]).statistic) if comparable else math.nan
+    ranks = pd.DataFrame(pairs).rank().to_numpy()
+    correlation = float(np.corrcoef(ranks, rowvar=False)[0, 1]) if comparable else math.nan
     return Lender(spec.task, spec.role, len(view.evaluations), _lowest(view.errors), len(pairs), correlation)
 
 
