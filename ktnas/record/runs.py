@@ -94,11 +94,11 @@ def load_run(run_dir: Path) -> Run:
 
 
 def labels(settings: Sequence[dict[str, Any]], first: str = "algorithm") -> list[str]:
-    """Names that tell configurations apart: ``first=...`` and the keys that differ among those equal in it.
+    """Names that tell configurations apart: ``first``, and the keys that differ where it is equal.
 
     Args:
         settings: dotted names to values, distinct.
-        first: key that is named whenever it is there.
+        first: key whose value is given whenever there is one.
     """
     result = []
     for own in settings:
@@ -106,8 +106,9 @@ def labels(settings: Sequence[dict[str, Any]], first: str = "algorithm") -> list
         keys = sorted(
             {key for other in peers for key in other.keys() | own.keys() if _differ(own, other, key)}
         )
-        shown = [first] * (first in own) + [key for key in keys if key in own]
-        result.append(" ".join(f"{key}={_text(own[key])}" for key in shown) or "default")
+        words = [_text(own[first])] if first in own else []
+        words += [f"{key}={_text(own[key])}" for key in keys if key in own]
+        result.append(" ".join(words) or "default")
     return result
 
 

@@ -42,12 +42,12 @@ def test_a_loaded_run(sweep):
 
 def test_labels_name_what_differs():
     ktnas = {"algorithm": "ktnas", "budget": 100, "transfer.n": 5}
-    assert labels([ktnas]) == ["algorithm=ktnas"]
-    assert labels([ktnas, {"algorithm": "random", "budget": 100}]) == ["algorithm=ktnas", "algorithm=random"]
+    assert labels([ktnas]) == ["ktnas"]
+    assert labels([ktnas, {"algorithm": "random", "budget": 100}]) == ["ktnas", "random"]
     assert labels([ktnas, ktnas | {"transfer.n": 9}, {"algorithm": "random"}]) == [
-        "algorithm=ktnas transfer.n=5",
-        "algorithm=ktnas transfer.n=9",
-        "algorithm=random",
+        "ktnas transfer.n=5",
+        "ktnas transfer.n=9",
+        "random",
     ]
     assert labels([{"target": ["a", "b"], "x": None}, {"target": ["a"], "x": "null"}]) == [
         "target=[a,b] x=null",

@@ -103,8 +103,8 @@ def test_several_runs_lie_over_each_other(write_run, evaluations):
     data, said = data_of(page), words(page)
 
     assert {t["name"] for t in data["figures"]["c0f1"]["data"]} - {"evaluated"} == {
-        "algorithm=nsga2 source=earlier",
-        "algorithm=nsga2 source=null",
+        "nsga2 source=earlier",
+        "nsga2 source=null",
     }
     assert sorted(data["tables"]) == ["0/cifar100", "1/cifar100", "2/cifar100"]
     assert "evaluations to error ≤" in said
