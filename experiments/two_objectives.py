@@ -122,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--budget", type=_budget, default=200, help=f"a multiple of {POINTS} (default: 200)")
     parser.add_argument(
-        "--botorch-seeds", type=int, default=6, help=f"runs of {BOTORCH}, which is slow (default: 6)"
+        "--botorch-seeds", type=int, default=9, help=f"runs of {BOTORCH}, which is slow (default: 9)"
     )
     given = parser.parse_args(arguments)
     if BOTORCH in given.methods:
