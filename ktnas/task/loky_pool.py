@@ -87,9 +87,7 @@ class _LokyDesk(Desk):
         A thread of loky's fails when the executor is closed before, and prints why.
         """
         deadline = time.monotonic() + SETTLE_SECONDS
-        while any(not (future.running() or future.done()) for future in self._begun):
-            if time.monotonic() > deadline:
-                break
+        while time.monotonic() < deadline and not all(f.running() or f.done() for f in self._begun):
             time.sleep(0.005)
 
     def _ended(self, future: Future[Outcome]) -> tuple[_Try, Outcome | None]:

@@ -63,7 +63,7 @@ def test_tables_and_files(ktnas, sweep, tmp_path):
     assert result.exit_code == 0, result.output
     for text in (
         "table (error, latency): cora on gpu",
-        "ktnas",
+        "│ ktnas",
         "±",
         "Wilcoxon",
         "is not finished",
